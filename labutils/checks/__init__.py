@@ -1,0 +1,115 @@
+"""Checks of the reader's own answers to exercises, with messages that teach.
+
+A check is a function that takes the answer and returns None if it is right, else a sentence
+that says what is probably wrong. Each chapter's checks are in the module of its name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, Literal
+
+__all__ = ["Result", "check", "close", "evaluate", "exercise", "names"]
+
+Check = Callable[[Any], str | None]
+_CHECKS: dict[str, Check] = {}
+_MARKS = {"right": "✓", "wrong": "✗", "unanswered": "○"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found: `status` and one sentence for the reader."""
+
+    status: Literal["right", "wrong", "unanswered"]
+    message: str
+
+    def __str__(self) -> str:
+        return f"{_MARKS[self.status]} {self.message}"
+
+
+class _UnansweredError(Exception):
+    """Raised when the reader's function is still the stub that the notebook came with."""
+
+
+def exercise(name: str) -> Callable[[Check], Check]:
+    """Register a check under ``"chapter.exercise"``."""
+
+    def register(function: Check) -> Check:
+        if name in _CHECKS:
+            raise ValueError(f"name is {name!r}: there is a check of that name already")
+        _CHECKS[name] = function
+        return function
+
+    return register
+
+
+def names() -> list[str]:
+    """Return the names of all checks, sorted."""
+    _load()
+    return sorted(_CHECKS)
+
+
+def _load() -> None:
+    for module in iter_modules(__path__):
+        import_module(f"{__name__}.{module.name}")
+
+
+def close(found: object, expected: float, tolerance: float = 1e-6) -> bool:
+    """Return whether `found` is a number within `tolerance` of `expected`, relative or absolute."""
+    try:
+        value = float(found)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return abs(value - expected) <= tolerance * max(1.0, abs(expected))
+
+
+def _watched(answer: Any) -> Any:
+    """Wrap the reader's function so that a stub is told apart from a wrong answer."""
+    if not callable(answer):
+        return answer
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            value = answer(*args, **kwargs)
+        except NotImplementedError:
+            raise _UnansweredError from None
+        if value is None:
+            raise _UnansweredError
+        return value
+
+    return call
+
+
+def evaluate(name: str, answer: object) -> Result:
+    """Check `answer` and return a Result; what the reader's code raises becomes a message.
+
+    Raises ValueError, with the nearest names, if there is no such check.
+    """
+    _load()
+    if name not in _CHECKS:
+        near = difflib.get_close_matches(name, _CHECKS, n=3) or names()
+        raise ValueError(f"name is {name!r}: there is no such check; did you mean {', '.join(near)}?")
+    if answer is None or answer is ...:
+        return Result("unanswered", f"{name}: no answer yet.")
+    try:
+        found = _CHECKS[name](_watched(answer))
+    except _UnansweredError:
+        return Result("unanswered", f"{name}: no answer yet (the function returns None).")
+    except Exception as error:  # the reader's code may raise anything
+        line = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"line {line.lineno} of {line.name}()"
+        return Result("wrong", f"{name}: your code raised {type(error).__name__}: {error} ({where}).")
+    return Result("right", f"{name}: right.") if found is None else Result("wrong", f"{name}: {found}")
+
+
+def check(name: str, answer: object) -> None:
+    """Check the answer to an exercise and print what was found.
+
+    `name` is "chapter.exercise"; `answer` is the function or the value that the exercise asks for.
+    """
+    print(evaluate(name, answer))

@@ -1,0 +1,88 @@
+"""One call at the top of every notebook: the same numbers on every machine, and quiet libraries."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import random
+import sys
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["start"]
+
+MINIMUM_PYTHON = (3, 11)
+
+# A training run differs in the fourth digit between AVX-512 and AVX2, so everyone computes
+# with AVX2. `setdefault` below lets a reader (or a test) ask for another instruction set.
+_X86 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"}
+_QUIET = {
+    "TOKENIZERS_PARALLELISM": "false",  # else the library warns when a process forks
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what CUDA needs for deterministic matrix products
+}
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def start(seed: int = 0) -> None:
+    """Fix threads, instruction set and seeds, quieten libraries, set the figure style.
+
+    Call it before torch and NumPy are imported: both read the environment only once.
+    LABUTILS_THREADS sets the number of threads (2 unless given). Prints one line of versions.
+    Raises RuntimeError on a Python that is too old, ValueError for a bad LABUTILS_THREADS.
+    """
+    if sys.version_info < MINIMUM_PYTHON:
+        need = ".".join(map(str, MINIMUM_PYTHON))
+        raise RuntimeError(
+            f"Python {platform.python_version()} is too old for labutils: install Python {need} or newer "
+            "and make the environment again"
+        )
+    threads = _threads()
+    for name in _THREADS:
+        os.environ[name] = str(threads)
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        for name, value in _X86.items():
+            os.environ.setdefault(name, value)
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # font fall-backs
+    _seed(seed, threads)
+
+    from labutils import figures
+
+    figures.style()
+    print(_versions(threads))
+
+
+def _threads() -> int:
+    given = os.environ.get("LABUTILS_THREADS", "2")
+    if not given.isdecimal() or int(given) < 1:
+        raise ValueError(f"LABUTILS_THREADS is {given!r}: expected a whole number of threads, 1 or more")
+    return int(given)
+
+
+def _seed(seed: int, threads: int) -> None:
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed)
+    try:
+        import torch
+    except ImportError:  # the package works without torch; chapters that need it import it themselves
+        return
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def _versions(threads: int) -> str:
+    found = [f"Python {platform.python_version()}"]
+    for package in ("labutils", "numpy", "torch", "matplotlib"):
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"{package} not installed")
+    return " · ".join([*found, f"{threads} thread{'s' if threads > 1 else ''}"])
