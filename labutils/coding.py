@@ -51,8 +51,7 @@ def arithmetic_encode(ids: ArrayLike, model_probs: ModelProbs) -> bytes:
 
     `model_probs` takes the tokens so far (t,) and returns P(next token), shape (n_vocab,).
     """
-    values = np.asarray(ids)
-    values = as_ids("ids", values, int(values.max(initial=0)) + 1)
+    values = as_ids("ids", ids, np.iinfo(np.int64).max)
     low, high, waiting = 0, _WHOLE - 1, 0
     bits: list[int] = []
     for t, token in enumerate(values):

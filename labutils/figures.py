@@ -17,7 +17,7 @@ __all__ = ["PALETTE", "VERDICTS", "claims", "show", "show_chart", "style"]
 
 # Okabe & Ito (2008), "Color Universal Design": distinct for colour-blind readers, and ordered
 # here so that neighbours also differ in lightness when printed in grey.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#000000", "#CC79A7")
 VERDICTS = ("holds", "holds with a condition", "wrong")
 _SHORTEST_ALT = 25  # characters: less cannot say what is seen
 
@@ -51,7 +51,7 @@ def style() -> None:
 
 
 def _checked_alt(alt: str) -> str:
-    alt = " ".join(alt.split())
+    alt = " ".join(alt.split()) if isinstance(alt, str) else ""
     if len(alt) < _SHORTEST_ALT:
         raise ValueError(f"alt is {alt!r}: say in a sentence what is seen, for those who cannot see it")
     return alt

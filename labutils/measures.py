@@ -25,9 +25,16 @@ __all__ = [
 _TOLERANCE = 1e-6  # wide enough for float32 softmax output over 100,000 tokens
 
 
+def _numbers(name: str, values: ArrayLike) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:  # text, or rows of different lengths
+        raise ValueError(f"{name} is not an array of numbers: {error}") from None
+
+
 def _probabilities(name: str, values: ArrayLike, ndim: int) -> Floats:
     """Return `values` as float64 after checking that they are one probability distribution."""
-    p = np.asarray(values, dtype=np.float64)
+    p = _numbers(name, values)
     if p.ndim != ndim:
         raise ValueError(f"{name} has shape {p.shape}: expected {ndim} dimension(s)")
     if p.size == 0:
@@ -53,7 +60,7 @@ def normalise(counts: ArrayLike) -> Floats:
 
     Raises ValueError if a count is negative or not finite, or if all are zero.
     """
-    c = np.asarray(counts, dtype=np.float64)
+    c = _numbers("counts", counts)
     if c.size == 0 or not np.all(np.isfinite(c)):
         raise ValueError("counts is empty or contains a value that is not finite")
     if c.min() < 0:
@@ -105,10 +112,12 @@ def _pair(p: ArrayLike, q: ArrayLike) -> tuple[Floats, Floats]:
 def mutual_information(joint: ArrayLike, *, base: float = 2) -> float:
     """I(X;Y) = D(p(x,y) ‖ p(x)p(y)) of a joint distribution `joint`, shape (n_x, n_y)."""
     joint = _probabilities("joint", joint, 2)
-    independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
-    seen = joint > 0
-    ratio = _log(joint[seen], base) - _log(independent[seen], base)
-    return max(float((joint[seen] * ratio).sum()), 0.0)
+    x, y = joint.nonzero()
+    p = joint[x, y]
+    # Logarithms are added, not probabilities multiplied: the product of two small ones may be zero.
+    independent = _log(joint.sum(axis=1)[x], base) + _log(joint.sum(axis=0)[y], base)
+    ratio = _log(p, base) - independent
+    return max(float((p * ratio).sum()), 0.0)
 
 
 def conditional_entropy(joint: ArrayLike, *, base: float = 2) -> float:
@@ -133,7 +142,7 @@ def bits_per_token(log2_probs: ArrayLike) -> float:
 
     Raises ValueError if the array is empty or contains a positive value.
     """
-    values = np.asarray(log2_probs, dtype=np.float64)
+    values = _numbers("log2_probs", log2_probs)
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"log2_probs has shape {values.shape}: expected (n,) with n > 0")
     if np.isnan(values).any() or values.max() > _TOLERANCE:

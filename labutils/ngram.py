@@ -9,6 +9,7 @@ Page: notebooks/foundations/language_models.ipynb.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
 from typing import Literal
 
 import numpy as np
@@ -42,14 +43,14 @@ def modified_discounts(counts: Floats) -> Floats:
     Chen & Goodman (1999), equation 17: D_c = c − (c + 1) Y n_{c+1} / n_c with
     Y = n_1 / (n_1 + 2 n_2) and n_c the number of n-grams seen c times. Where the text is too
     short for that (some n_c is zero) all three are Y, the single discount of Ney, Essen &
-    Kneser (1994), or one half.
+    Kneser (1994), or one half. None is below 0.1: each context has to pass something on.
     """
     n = [int((counts == c).sum()) for c in (1, 2, 3, 4)]
     y = n[0] / (n[0] + 2 * n[1]) if n[0] else 0.5
     if min(n) == 0:
         return np.full(3, min(max(y, 0.1), 0.9))  # never 0 or 1: something must be left on both sides
     c = np.arange(1, 4)
-    discounts: Floats = np.clip(c - (c + 1) * y * np.array(n[1:]) / np.array(n[:3]), 0, c)
+    discounts: Floats = np.clip(c - (c + 1) * y * np.array(n[1:]) / np.array(n[:3]), 0.1, c)
     return discounts
 
 
@@ -78,17 +79,18 @@ class NGramModel:
         k: float = 1.0,
         unigram_floor: bool = True,
     ) -> None:
+        order, n_vocab = index(order), index(n_vocab)  # Python's integers: those of NumPy would overflow
         if order < 1 or n_vocab < 1:
             raise ValueError(f"order is {order} and n_vocab is {n_vocab}: both must be at least 1")
-        if n_vocab**order > np.iinfo(np.int64).max:
+        if n_vocab**order > 2**63:  # the largest key is one less
             most = int(63 / np.log2(n_vocab))
             raise ValueError(f"order is {order}: with n_vocab {n_vocab} at most {most} tokens fit in one key")
         if smoothing not in ("kneser-ney", "witten-bell", "add-k"):
             raise ValueError(f"smoothing is {smoothing!r}: expected 'kneser-ney', 'witten-bell' or 'add-k'")
         if discount is not None and not 0 < discount < 1:
             raise ValueError(f"discount is {discount}: expected a number between 0 and 1")
-        if k < 0:
-            raise ValueError(f"k is {k}: a pseudo-count is not negative")
+        if not 0 <= k < np.inf:
+            raise ValueError(f"k is {k}: a pseudo-count is a number, not negative")
         self.order = order
         self.n_vocab = n_vocab
         self.smoothing: Smoothing = smoothing

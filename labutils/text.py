@@ -30,7 +30,10 @@ def words(text: str) -> list[str]:
 
 def as_ids(name: str, ids: ArrayLike, n_vocab: int) -> Ids:
     """Return `ids` as an int64 array (n,) after checking that all lie in 0 … n_vocab − 1."""
-    values = np.asarray(ids)
+    try:
+        values = np.asarray(ids)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name} is not an array: {error}") from None
     if values.ndim != 1:
         raise ValueError(f"{name} has shape {values.shape}: expected (n,)")
     if values.size == 0:
@@ -58,6 +61,10 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if self.level not in _UNKNOWN:
             raise ValueError(f"level is {self.level!r}: expected 'char' or 'word'")
+        if not self.tokens:
+            raise ValueError("tokens is empty: a vocabulary has at least one token")
+        if self.unknown_id is not None and not 0 <= self.unknown_id < len(self.tokens):
+            raise ValueError(f"unknown_id is {self.unknown_id}: expected 0 … {len(self.tokens) - 1}")
         if len(set(self.tokens)) != len(self.tokens):
             raise ValueError("tokens contains the same token twice")
         if self.level == "char" and any(len(token) != 1 for token in self.tokens):
@@ -75,13 +82,15 @@ class Vocabulary:
 
         With `max_size` (the unknown token included) or `min_count` above 1 the vocabulary is
         open: the rest of the tokens, and any that turn up later, become the unknown token.
-        Raises ValueError for empty text.
+        Raises ValueError for text without a token.
         """
-        if not text:
-            raise ValueError("text is empty: there is nothing to build a vocabulary from")
+        if level not in _UNKNOWN:
+            raise ValueError(f"level is {level!r}: expected 'char' or 'word'")
         if max_size is not None and max_size < 2:
             raise ValueError(f"max_size is {max_size}: expected at least 2, one token and the unknown")
         counts = Counter(text if level == "char" else words(text))
+        if not counts:
+            raise ValueError("text is empty or all white space: there is nothing to build a vocabulary from")
         ranked = sorted(counts, key=lambda token: (-counts[token], token))
         if max_size is None and min_count <= 1:
             return cls(tuple(ranked), level)
@@ -149,9 +158,7 @@ def batches(
     The windows do not overlap; y is x shifted by one token, what a language model predicts.
     A last incomplete batch is left out.
     """
-    values = np.asarray(ids, dtype=np.int64)
-    if values.ndim != 1:
-        raise ValueError(f"ids has shape {values.shape}: expected (n,)")
+    values = as_ids("ids", ids, np.iinfo(np.int64).max)
     if batch_size < 1 or n_steps < 1:
         raise ValueError(f"batch_size is {batch_size} and n_steps is {n_steps}: both must be at least 1")
     starts = rng.permutation((len(values) - 1) // n_steps) * n_steps

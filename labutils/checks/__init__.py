@@ -7,10 +7,16 @@ that says what is probably wrong. Each chapter's checks are in the module of its
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
+import math
+import os
+import sysconfig
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, Literal
 
@@ -19,6 +25,12 @@ __all__ = ["Result", "check", "close", "evaluate", "exercise", "names"]
 Check = Callable[[Any], str | None]
 _CHECKS: dict[str, Check] = {}
 _MARKS = {"right": "✓", "wrong": "✗", "unanswered": "○"}
+# Where code lives that is not the reader's: Python, its packages, and labutils itself.
+_NOT_THE_READERS = (
+    *(sysconfig.get_path(key) + os.sep for key in ("stdlib", "purelib", "platlib")),
+    str(Path(__file__).parents[1]) + os.sep,
+    "<frozen",
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,10 @@ class Result:
 
 class _UnansweredError(Exception):
     """Raised when the reader's function is still the stub that the notebook came with."""
+
+
+class _PartlyNoneError(Exception):
+    """Raised when the reader's function answered before and now returns None."""
 
 
 def exercise(name: str) -> Callable[[Check], Check]:
@@ -60,26 +76,37 @@ def _load() -> None:
 
 
 def close(found: object, expected: float, tolerance: float = 1e-6) -> bool:
-    """Return whether `found` is a number within `tolerance` of `expected`, relative or absolute."""
+    """Return whether `found` is a number within `tolerance` of `expected`, relative or absolute.
+
+    An infinite value is close to itself alone, NaN and text to nothing.
+    """
+    if isinstance(found, (str, bytes)):
+        return False
     try:
         value = float(found)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: a tensor of several numbers
         return False
+    if math.isinf(value) or math.isinf(expected):
+        return value == expected
     return abs(value - expected) <= tolerance * max(1.0, abs(expected))
 
 
 def _watched(answer: Any) -> Any:
     """Wrap the reader's function so that a stub is told apart from a wrong answer."""
-    if not callable(answer):
-        return answer
+    if not (inspect.isroutine(answer) or isinstance(answer, functools.partial)):
+        return answer  # a value, or an object or class whose attributes the check may want
+    answered = False
 
+    @functools.wraps(answer)
     def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal answered
         try:
             value = answer(*args, **kwargs)
         except NotImplementedError:
-            raise _UnansweredError from None
-        if value is None:
-            raise _UnansweredError
+            raise _UnansweredError("raises NotImplementedError") from None
+        if value is None or value is ...:
+            raise _PartlyNoneError if answered else _UnansweredError(f"returns {value}")
+        answered = True
         return value
 
     return call
@@ -98,13 +125,24 @@ def evaluate(name: str, answer: object) -> Result:
         return Result("unanswered", f"{name}: no answer yet.")
     try:
         found = _CHECKS[name](_watched(answer))
-    except _UnansweredError:
-        return Result("unanswered", f"{name}: no answer yet (the function returns None).")
+    except _UnansweredError as error:
+        return Result("unanswered", f"{name}: no answer yet (the function {error}).")
+    except _PartlyNoneError:
+        text = "your function returns None for some arguments: does every path end in a return?"
+        return Result("wrong", f"{name}: {text}")
     except Exception as error:  # the reader's code may raise anything
-        line = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"line {line.lineno} of {line.name}()"
-        return Result("wrong", f"{name}: your code raised {type(error).__name__}: {error} ({where}).")
+        return Result("wrong", f"{name}: {_blame(error)}")
     return Result("right", f"{name}: right.") if found is None else Result("wrong", f"{name}: {found}")
+
+
+def _blame(error: Exception) -> str:
+    """Say what was raised and on which of the reader's own lines, not where deep in a library."""
+    text = f"{type(error).__name__}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(_NOT_THE_READERS)]
+    if not own:
+        return f"the check could not use your answer: is it what the exercise asks for? ({text})"
+    return f"your code raised {text} (line {own[-1].lineno} of {own[-1].name}())."
 
 
 def check(name: str, answer: object) -> None:

