@@ -110,3 +110,7 @@ def clear(entries: Sequence[Entry]) -> None:
     """Delete data sets from the cache; all of them where none is named."""
     for entry in entries or ENTRIES.values():
         click.echo(f"{entry.name}: {'deleted' if cache.clear(entry.name) else 'was not cached'}")
+
+
+if __name__ == "__main__":
+    main(prog_name="labutils")

@@ -1,4 +1,4 @@
-"""Charts that live in the reader's browser, with a still picture for print and for readers without JavaScript.
+"""Charts that live in the reader's browser, with a still picture for print and without JavaScript.
 
 `labutils.show_chart` stores `<div class="labutils-chart" data-alt="..."><script type="application/json">`
 with the chart's Vega-Lite specification. At build time a still is drawn from it; in the browser charts.js
@@ -12,6 +12,7 @@ import html
 import json
 import os
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
+VERSION = version("vl-convert-python")
 CHART = re.compile(
     r'<div class="labutils-chart" data-alt="(?P<alt>[^"]*)">\s*'
     r'<script type="application/json">(?P<spec>.*?)</script>\s*</div>',
@@ -31,7 +33,7 @@ CHART = re.compile(
 
 def draw_still(spec: str, folder: Path) -> Path:
     """Draw `spec` into `folder`; the name carries the content, so an unchanged chart is not drawn again."""
-    name = hashlib.sha256(f"{vl_convert.__version__} {spec}".encode()).hexdigest()[:24]
+    name = hashlib.sha256(f"{VERSION} {spec}".encode()).hexdigest()[:24]
     still = folder / f"chart-{name}.svg"
     if not still.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +44,7 @@ def draw_still(spec: str, folder: Path) -> Path:
 
 
 class Charts(SphinxTransform):
-    """Turn each stored chart into a figure: the still, an empty place for the live chart, the specification."""
+    """Turn each stored chart into a figure: the still, a place for the live chart, the specification."""
 
     default_priority = 300  # before AlternativeText (400), which checks the still's words
 
@@ -65,24 +67,28 @@ class Charts(SphinxTransform):
         image["classes"] = ["labutils-chart-still"]
         label = html.escape(alt, quote=True)
         before = f'<figure class="labutils-chart" data-alt="{label}">'
-        after = f'<div class="labutils-chart-live" hidden></div><script type="application/json">{spec}</script></figure>'
-        raw.replace_self([nodes.raw("", before, format="html"), image, nodes.raw("", after, format="html")])
+        live = '<div class="labutils-chart-live" hidden></div>'
+        after = f'{live}<script type="application/json">{spec}</script></figure>'
+        # Not replace_self: that would pass the old node's classes to the first of these, as a box around it.
+        raw.parent.replace(
+            raw, [nodes.raw("", before, format="html"), image, nodes.raw("", after, format="html")]
+        )
 
 
 def write_bundle(app: Sphinx) -> None:
     """Write Vega, Vega-Lite and Vega-Embed as one script among the static files."""
     folder = Path(app.doctreedir) / "static-charts"
-    bundle = folder / "vega" / f"vega-{vl_convert.__version__}.js"
+    bundle = folder / "vega" / f"vega-{VERSION}.js"
     if not bundle.exists():
         bundle.parent.mkdir(parents=True, exist_ok=True)
-        bundle.write_text(vl_convert.javascript_bundle(), encoding="utf-8")
+        bundle.write_text(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"), encoding="utf-8")
     app.config.html_static_path.append(str(folder))
 
 
 def load_where_used(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Ask for the scripts on pages that have a chart."""
     if doctree is not None and any("labutils-chart" in raw.astext() for raw in doctree.findall(nodes.raw)):
-        app.add_js_file(f"vega/vega-{vl_convert.__version__}.js", loading_method="defer", priority=800)
+        app.add_js_file(f"vega/vega-{VERSION}.js", loading_method="defer", priority=800)
         app.add_js_file("charts.js", loading_method="defer", priority=801)
 
 

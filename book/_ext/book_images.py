@@ -30,7 +30,9 @@ class AlternativeText(SphinxTransform):
     def apply(self, **kwargs: Any) -> None:
         for bundle in self.document.findall(nodes.container):
             if bundle.get("nb_element") == "mime_bundle":
-                forms = {form["mime_type"]: form for form in bundle.children if isinstance(form, nodes.Element)}
+                forms = {
+                    form["mime_type"]: form for form in bundle.findall(nodes.container) if "mime_type" in form
+                }
                 words = forms["text/plain"].astext().strip() if "text/plain" in forms else ""
                 for image in bundle.findall(nodes.image):
                     if is_description(words):

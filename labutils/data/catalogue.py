@@ -55,7 +55,7 @@ _ENTRIES = [
         licence="CC BY-SA 3.0",
         description="106 articles of the English Wikipedia, May 2016, as plain text",
         parser=parse.wikipedia,
-        parsed_sha256="7caf0b52b5ed7c1f07245405a7affaf646b3e64e51c82c293c1afc210fb3d1a9",
+        parsed_sha256="41926e18d5cf527788eafc2ab6842ec92e472486046ad7a106baa8f6e2c2a46a",
         parsed_with="mwparserfromhell==0.7.2",
     ),
     Entry(
@@ -68,7 +68,7 @@ _ENTRIES = [
         licence="public domain",
         description="三国演义 (Romance of the Three Kingdoms), 120 chapters",
         parser=parse.three_kingdoms,
-        parsed_sha256="c4ddd9c51a3bd3642566e750d26c0a43ffcfd3584c7bdd0643b1e2220f67f2d1",
+        parsed_sha256="1707360a932197a479ed67ecf3d48f4cd3d74b95c6017a78aabf594bc6596897",
     ),
     Entry(
         name="bible_en",
@@ -93,7 +93,7 @@ _ENTRIES = [
         licence="MIT",
         description="23,703 English snippets (film, tweet, product, news) with mean human ratings",
         parser=parse.opinions,
-        parsed_sha256="ac44460913cd7541fdbf0e483608c59e1bcd4c2cecf92e02866e495e71f77fdb",
+        parsed_sha256="35dfb4bee65888e6ce05f069214ae9bc47aa35010ec802000c41fb6d6c85e336",
         suffix=".tsv",
     ),
 ]

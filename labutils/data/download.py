@@ -33,7 +33,7 @@ __legacy__ = sys.modules[__name__]  # the name that pip asks for where a package
 def build_wheel(*arguments, **settings):
     raise RuntimeError("nothing is built")
 def prepare_metadata_for_build_wheel(folder, config_settings=None):
-    home = pathlib.Path(folder, "{name}-{version}.dist-info")
+    home = pathlib.Path(folder, "{escaped}-{version}.dist-info")
     home.mkdir()
     (home / "METADATA").write_text("Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
     return home.name
@@ -106,7 +106,8 @@ def _environment(entry: Entry, folder: Path) -> dict[str, str]:
         package = folder / "stand-in" / "setuptools"
         package.mkdir(parents=True)
         (package / "__init__.py").touch()
-        source = _STAND_IN_BACK_END.format(name=entry.distribution, version=entry.version)
+        escaped = entry.distribution.replace("-", "_")  # in file names, a hyphen ends the name
+        source = _STAND_IN_BACK_END.format(name=entry.distribution, escaped=escaped, version=entry.version)
         (package / "build_meta.py").write_text(source)
         paths = [str(package.parent), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)

@@ -1,0 +1,153 @@
+"""Run the notebooks whose code has changed since their outputs were stored. `make execute` runs this.
+
+Several run at once, as many as there are cores. A notebook is written only if all of its cells succeed.
+A changed labutils changes no notebook's code: use --all after that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS_PER_CELL = 300
+# The same for everyone: which patch release of Python ran is in the set-up cell's output.
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"file_extension": ".py", "name": "python", "pygments_lexer": "ipython3"},
+}
+ABSOLUTE = re.compile(r"(?:/home|/root|/Users|/tmp|/work|/var/folders)/[\w.]|[A-Z]:\\Users\\")
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one notebook went: `error` is None if all of its cells succeeded."""
+
+    path: Path
+    seconds: float
+    error: str | None
+
+
+def code_hash(notebook: Any) -> str:
+    """Return the SHA-256 of the sources of the code cells."""
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return hashlib.sha256("\0".join(sources).encode()).hexdigest()
+
+
+def needs_run(path: Path) -> bool:
+    """Whether the stored outputs belong to other code than the notebook's."""
+    notebook = nbformat.read(path, as_version=4)
+    return bool(notebook.metadata.get("labutils", {}).get("code_sha256") != code_hash(notebook))
+
+
+def output_text(cell: Any) -> str:
+    """Return all text that a code cell's outputs hold."""
+    parts = []
+    for output in cell.outputs:
+        parts.append(str(output.get("text", "")))
+        parts += [str(data) for kind, data in output.get("data", {}).items() if not kind.startswith("image/")]
+    return "\n".join(parts)
+
+
+def tidy(notebook: Any) -> None:
+    """Take out what differs between two equal runs, and note which code the outputs belong to."""
+    for cell in notebook.cells:
+        for key in ("execution", "collapsed", "ExecuteTime"):
+            cell.metadata.pop(key, None)
+    extra = {key: value for key, value in notebook.metadata.items() if key not in ("widgets", *KERNEL)}
+    mark = {"code_sha256": code_hash(notebook)}
+    notebook.metadata = nbformat.from_dict({**extra, **KERNEL, "labutils": mark})
+
+
+def execute(path: Path) -> Run:
+    """Run one notebook in its own folder and store its outputs, unless something is wrong with them."""
+    began = time.perf_counter()
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=SECONDS_PER_CELL,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    error = None
+    try:
+        client.execute()
+    except CellExecutionError as problem:
+        failed = [c for c in notebook.cells if any(o.output_type == "error" for o in c.get("outputs", []))]
+        cell = failed[0] if failed else None
+        error = f"cell {cell.id if cell else '?'}: {problem.ename}: {problem.evalue}\n{problem.traceback}"
+    except Exception as problem:  # a kernel that died, a time-out: said, and the next notebook runs
+        error = f"{type(problem).__name__}: {problem}"
+    for cell in notebook.cells:
+        if error is None and cell.cell_type == "code" and (found := ABSOLUTE.search(output_text(cell))):
+            error = f"cell {cell.id}: its output names a path of this machine: {found.group()}…"
+    if error is None:
+        tidy(notebook)
+        nbformat.validate(notebook)
+        unfinished = path.with_suffix(".unfinished")
+        nbformat.write(notebook, unfinished)
+        unfinished.replace(path)  # at once: a broken run leaves no half notebook
+    return Run(path, time.perf_counter() - began, error)
+
+
+def select(names: list[str]) -> list[Path]:
+    """Return the notebooks that `names` choose (file, or stem); all of them without names."""
+    paths = sorted(
+        path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts
+    )
+    if not names:
+        return paths
+    chosen = {name: [p for p in paths if p.stem == name or p == Path(name).resolve()] for name in names}
+    if unknown := [name for name, found in chosen.items() if not found]:
+        known = ", ".join(path.stem for path in paths)
+        raise SystemExit(f"No notebook {', '.join(unknown)}; there are {known}.")
+    return [path for path in paths if any(path in found for found in chosen.values())]
+
+
+def main() -> int:
+    """Run what has to be run; the exit code is 1 if a notebook failed."""
+    parser = argparse.ArgumentParser(
+        description="Run notebooks whose code has changed and store their outputs."
+    )
+    parser.add_argument("notebooks", nargs="*", help="names, such as probability; all if none is given")
+    parser.add_argument("--all", action="store_true", help="also those whose code has not changed")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at once (default: cores)")
+    options = parser.parse_args()
+    chosen = select(options.notebooks)
+    due = [path for path in chosen if options.all or needs_run(path)]
+    print(
+        f"{len(due)} of {len(chosen)} notebooks to run" + ("." if due else ": nothing has changed."),
+        flush=True,
+    )
+    failed = []
+    with ProcessPoolExecutor(max_workers=max(1, min(options.jobs, len(due)))) as pool:
+        for number, future in enumerate(as_completed([pool.submit(execute, path) for path in due]), start=1):
+            run = future.result()
+            name = run.path.relative_to(ROOT)
+            print(
+                f"[{number}/{len(due)}] {name}  {run.seconds:.1f} s" + ("  FAILED" if run.error else ""),
+                flush=True,
+            )
+            if run.error:
+                failed.append(run)
+    for run in failed:
+        print(f"\n{run.path.relative_to(ROOT)} was left as it was.\n{run.error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
