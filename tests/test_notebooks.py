@@ -1,0 +1,213 @@
+"""Every chapter keeps the rules of anatomy.py, and every rule catches the fault that it is there for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+import anatomy
+import execute
+import repository
+from conftest import NOTEBOOKS, ROOT
+from labutils import checks
+
+REFERENCES = set(
+    re.findall(r"^@\w+\{([^,\s]+),", (ROOT / "book/references.bib").read_text("utf-8"), re.MULTILINE)
+)
+
+
+def chapter(notebook: Any, name: str) -> anatomy.Chapter:
+    return anatomy.Chapter(notebook, name, checks.names(), REFERENCES)
+
+
+@pytest.mark.parametrize("rule", anatomy.RULES)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_chapter_keeps_rule(path: Path, rule: str) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    assert anatomy.RULES[rule](chapter(notebook, path.stem)) == []
+
+
+def test_every_notebook_is_in_the_table_of_contents() -> None:
+    written = {
+        path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts
+    }
+    assert written == set(NOTEBOOKS)
+
+
+# --- the rules themselves, on a notebook that keeps all of them and on copies with one fault each
+
+ALT = "A line that rises from one to four, and faster at its end than at its beginning."
+EXERCISE = """### Exercise {n} · {kind} · 3 min
+
+Do it.
+
+<details><summary>Hint</summary>
+
+Think.
+
+</details>
+
+<details><summary>Solution</summary>
+
+```python
+def answer():
+    return {n}
+```
+
+</details>"""
+
+
+def code(cell_id: str, source: str, *outputs: Any, **metadata: Any) -> Any:
+    return nbformat.v4.new_code_cell(source, id=cell_id, outputs=list(outputs), metadata=metadata)
+
+
+def text(cell_id: str, source: str) -> Any:
+    return nbformat.v4.new_markdown_cell(source, id=cell_id)
+
+
+def data(forms: dict[str, Any], **metadata: Any) -> Any:
+    return nbformat.v4.new_output("display_data", data=forms, metadata=metadata)
+
+
+@pytest.fixture
+def sound(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A tiny notebook that keeps all rules; its two checks want 1 and 2."""
+
+    def wants(number: int) -> Callable[[Any], str | None]:
+        return lambda answer: None if answer() == number else "another number"
+
+    monkeypatch.setattr(checks, "_CHECKS", {"tiny.a": wants(1), "tiny.b": wants(2)})
+    monkeypatch.setattr(checks, "_load", lambda: None)
+    table = (
+        "| Where | Claim | Measured here | Verdict |\n|---|---|---|---|\n"
+        + "| 001 | short | 2 | wrong |\n" * 3
+    )
+    chart = '<div class="labutils-chart" data-alt="…"></div>'
+    cells = [
+        text(
+            "title", "# Tiny\n\nA question, and 2.06 bits.\n\n> Be able to test. [Use](../book/use.md). 2 s."
+        ),
+        code(
+            "setup", repository.SETUP.format(address=repository.address(ROOT)), tags=["nbval-ignore-output"]
+        ),
+        text("one", "## One\n\nAs {cite:t}`shannon1951prediction` says, $5! > 5$ and `a!`."),
+        code(
+            "asserts",
+            "import numpy as np\n" + "assert True\n" * 8,
+            nbformat.v4.new_output("stream", text="1\n"),
+        ),
+        text("two", "## Two\n\nSee."),
+        code(
+            "figure",
+            "show(fig)",
+            data({"image/png": "aGk=", "text/plain": ALT}, **{"image/png": {"alt": ALT}}),
+        ),
+        code("chart", "alt.binding_range()", data({"text/html": chart, "text/plain": ALT})),
+        text("claims", "## Claims checked"),
+        code("table", "claims(rows)", data({"text/markdown": table, "text/plain": table})),
+        text("end", "## Where it breaks\n\n## Summary\n\n## Exercises"),
+    ]
+    for n, kind in enumerate(("predict", "derive", "implement", "vary", "extend"), start=1):
+        cells.append(text(f"exercise-{n}", EXERCISE.format(n=n, kind=kind)))
+        if n <= 2:
+            cells.append(
+                code(f"answer-{n}", f"def answer():\n    ...\n\ncheck('tiny.{'ab'[n - 1]}', answer)")
+            )
+    notebook = nbformat.v4.new_notebook(cells=[*cells, text("further", "## Further reading")])
+    notebook.cells[1].metadata["reason"] = "names this machine's versions"
+    for number, cell in enumerate([c for c in notebook.cells if c.cell_type == "code"], start=1):
+        cell.execution_count = number
+    execute.tidy(notebook)
+    return notebook
+
+
+def cell(notebook: Any, cell_id: str) -> Any:
+    return next(cell for cell in notebook.cells if cell.id == cell_id)
+
+
+def replace(cell_id: str, old: str, new: str) -> Callable[[Any], None]:
+    def change(notebook: Any) -> None:
+        target = cell(notebook, cell_id)
+        assert old in target.source
+        target.source = target.source.replace(old, new)
+
+    return change
+
+
+def set_field(cell_id: str, name: str, value: Any) -> Callable[[Any], None]:
+    return lambda notebook: cell(notebook, cell_id).__setitem__(name, value)
+
+
+def print_(cell_id: str, name: str, words: str) -> Callable[[Any], None]:
+    stream = nbformat.v4.new_output("stream", name=name, text=words)
+    return lambda notebook: cell(notebook, cell_id).outputs.append(stream)
+
+
+def in_output(cell_id: str, kind: str, value: str) -> Callable[[Any], None]:
+    return lambda notebook: cell(notebook, cell_id).outputs[0].data.__setitem__(kind, value)
+
+
+FAULTS = [
+    ("is_valid", lambda notebook: notebook.metadata.kernelspec.update(name="julia")),
+    ("is_valid", set_field("asserts", "outputs", "none")),
+    ("has_readable_unique_ids", set_field("two", "id", "one")),
+    ("has_readable_unique_ids", set_field("two", "id", "0a1b2c3d")),
+    ("is_executed_in_order", set_field("figure", "execution_count", None)),
+    ("is_executed_in_order", set_field("figure", "execution_count", 99)),
+    ("has_outputs_of_this_code", replace("figure", "fig", "other_fig")),
+    ("prints_no_errors_or_warnings", print_("figure", "stderr", "DeprecationWarning: …")),
+    ("begins_with_the_setup_cell", replace("setup", "git+", "git+ssh")),
+    ("begins_with_the_setup_cell", set_field("setup", "id", "start")),
+    ("opens_with_a_number_and_a_box", replace("title", "2.06", "few")),
+    ("opens_with_a_number_and_a_box", replace("title", "2 s", "RUNTIME")),
+    ("opens_with_a_number_and_a_box", replace("title", "> Be", "Be")),
+    ("has_the_sections_in_order", replace("end", "## Summary", "## The end")),
+    ("has_the_sections_in_order", replace("two", "## Two", "Two")),
+    ("has_exercises_of_several_kinds", replace("exercise-3", "implement", "ponder")),
+    ("has_exercises_of_several_kinds", replace("exercise-3", "3 min", "")),
+    ("has_exercises_of_several_kinds", replace("exercise-5", "<summary>Hint", "<summary>Clue")),
+    ("has_exercises_of_several_kinds", replace("exercise-5", "### ", "#### ")),
+    ("uses_its_checks_and_no_others", replace("answer-2", "tiny.b", "tiny.c")),
+    ("uses_its_checks_and_no_others", replace("answer-2", "check(", "print(")),
+    ("has_solutions_that_pass_their_checks", replace("exercise-2", "return 2", "return 3")),
+    ("has_solutions_that_pass_their_checks", replace("exercise-2", "```python", "```")),
+    ("has_short_cells", replace("asserts", "assert True", "assert True\n\n\n")),
+    ("guards_its_claims", replace("asserts", "assert True\nassert True", "pass")),
+    ("shows_an_interactive_chart", in_output("chart", "text/html", "<p></p>")),
+    ("shows_an_interactive_chart", replace("chart", "binding_range", "value")),
+    ("says_what_its_pictures_show", lambda notebook: cell(notebook, "figure").outputs[0].metadata.clear()),
+    ("says_what_its_pictures_show", in_output("figure", "text/plain", "<Figure size 640x480 with 1 Axes>")),
+    ("says_what_its_pictures_show", in_output("chart", "text/plain", "chart")),
+    ("stores_little", print_("figure", "stdout", "x" * 1_000_000)),
+    ("stores_little", in_output("chart", "text/html", "x" * 60_001)),
+    ("names_no_machine", print_("figure", "stdout", "/home/ada/book/x.txt")),
+    ("names_no_machine", replace("one", "says", "says at https://py" + "pi.org")),
+    ("ignores_outputs_only_with_a_reason", lambda notebook: cell(notebook, "setup").metadata.pop("reason")),
+    ("cites_what_the_bibliography_has", replace("one", "shannon1951prediction", "nobody2000nothing")),
+    ("cites_what_the_bibliography_has", replace("one", "{cite:t}", "")),
+    ("speaks_plainly", replace("one", "As ", "It is important to note that ")),
+    ("speaks_plainly", replace("two", "See.", "See!")),
+    ("has_a_table_of_claims", in_output("table", "text/markdown", "| 001 |")),
+    ("imports_only_what_colab_has", replace("asserts", "import numpy as np", "import pandoras_box")),
+    ("imports_only_what_colab_has", replace("asserts", "import numpy as np", "from numpy import *")),
+]
+
+
+@pytest.mark.parametrize("rule", anatomy.RULES)
+def test_sound_notebook_keeps_rule(sound: Any, rule: str) -> None:
+    assert anatomy.RULES[rule](anatomy.Chapter(sound, "tiny", ["tiny.a", "tiny.b"], REFERENCES)) == []
+
+
+@pytest.mark.parametrize(("rule", "spoil"), FAULTS, ids=[f"{rule}-{n}" for n, (rule, _) in enumerate(FAULTS)])
+def test_rule_catches_fault(sound: Any, rule: str, spoil: Callable[[Any], None]) -> None:
+    spoil(sound)
+    assert anatomy.RULES[rule](anatomy.Chapter(sound, "tiny", ["tiny.a", "tiny.b"], REFERENCES)) != []
+
+
+def test_every_rule_has_a_fault_that_it_catches() -> None:
+    assert {rule for rule, _ in FAULTS} == set(anatomy.RULES)
