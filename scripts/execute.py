@@ -81,6 +81,7 @@ def execute(path: Path) -> Run:
         kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],  # of the kernel, which talks of encryption otherwise
         resources={"metadata": {"path": str(path.parent)}},
     )
     error = None

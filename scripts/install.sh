@@ -42,9 +42,11 @@ fi
 
 echo "Installing requirements.txt: about 0.5 GB to download and 2 GB on disk with PyTorch's build for processors;"
 echo "a build for GPUs, which pip takes on most Linux machines, is several GB more (see requirements.txt)."
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
-if ! pip install --quiet --requirement "$root/requirements.txt" ||
-	! pip install --quiet --no-deps --no-build-isolation --editable "$root"; then
+quiet=-qq # into a file; a person who waits sees what is going on
+if [ -t 1 ]; then quiet=; fi
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check $quiet "$@"; }
+if ! pip install --requirement "$root/requirements.txt" ||
+	! pip install --no-deps --no-build-isolation --editable "$root"; then
 	echo "The installation stopped: see the last lines above (no network, no space?)." >&2
 	echo "Run the same command again when that is mended; nothing has to be undone." >&2
 	exit 1

@@ -173,7 +173,7 @@ def begins_with_the_setup_cell(chapter: Chapter) -> list[str]:
 def opens_with_a_number_and_a_box(chapter: Chapter) -> list[str]:
     start = chapter.notebook.cells[: chapter.notebook.cells.index(chapter.code[0])]
     text = "\n\n".join(cell.source for cell in start)
-    opening, _, box = text.partition("\n\n> ")
+    opening, _, box = text.rpartition("\n\n> ")  # other quotations may come before the box
     faults = []
     if not re.match(r"# \S.*\n\n\S", opening):
         faults.append("does not begin with a title and a paragraph")

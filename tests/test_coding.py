@@ -148,7 +148,12 @@ def test_counts_are_whole_never_zero_and_near_the_probabilities(p):
 
 
 def test_sums_that_are_off_by_a_rounding_error_still_code():
-    for p in ([0.5, 0.5 - 9e-7], [0.5, 0.5 + 9e-7], np.full(3000, 1 / 3000, dtype=np.float32)):
+    for p in (
+        [0.5, 0.5 - 9e-7],
+        [0.5, 0.5 + 9e-7],
+        [1 + 5e-7, 1e-7],
+        np.full(3000, 1 / 3000, dtype=np.float32),
+    ):
         round_trip([0, 1, 1, 0, 1], always(p))
 
 

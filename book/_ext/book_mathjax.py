@@ -1,7 +1,7 @@
 """Mathematics typeset by MathJax from the site itself, its files taken from an installed package.
 
 The package's own extension copies 20 MB, speech rules of a dozen languages among them; this copies what pages
-in English can ask for. Sphinx loads MathJax only on pages with mathematics.
+in English can ask for, and only pages with mathematics load it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,19 @@ def copy_mathjax(app: Sphinx) -> None:
     app.config.mathjax_path = "mathjax/tex-chtml.js"
 
 
+def load_where_used(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Take MathJax off pages without mathematics of their own: Sphinx counts the pages below them, too."""
+    if not app.env.get_domain("math").data["has_equations"].get(page):
+        kept = [script for script in context["script_files"] if "mathjax" not in script_text(script).lower()]
+        context["script_files"][:] = kept
+
+
+def script_text(script: Any) -> str:
+    """Return where a script is loaded from, or what it says if it stands in the page."""
+    return str(getattr(script, "filename", "") or getattr(script, "attributes", {}).get("body", ""))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", copy_mathjax)
+    app.connect("html-page-context", load_where_used, priority=900)  # after Sphinx has asked for it
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -93,10 +93,16 @@
   }
 
   let waiting;
+  let drawnDark = isDark();
   addEventListener("resize", () => {
     clearTimeout(waiting);
     waiting = setTimeout(() => drawAll(charts.filter((chart) => chart.live.clientWidth !== chart.width)), 200);
   });
-  new MutationObserver(() => drawAll()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  new MutationObserver(() => {
+    if (drawnDark !== isDark()) {
+      drawnDark = isDark();
+      drawAll();
+    }
+  }).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   drawAll();
 })();

@@ -1,0 +1,204 @@
+"""labutils.figures: what a notebook stores, that every picture has words, and colours that stay apart."""
+
+import base64
+import json
+import sys
+import types
+from html.parser import HTMLParser
+from itertools import combinations, pairwise
+
+import altair as alt
+import matplotlib as mpl
+import nbclient
+import nbformat
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb
+
+from labutils.figures import PALETTE, VERDICTS, claims, show, show_chart, style
+
+mpl.use("Agg")  # no window
+WORDS = 'Bits per character fall from 4.2 to 2.0: "x" < y & more'
+SPECIFICATION, CARRIER = "application/vnd.vegalite.v6+json", "text/html"
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """Everything that is displayed, as (data, keyword arguments)."""
+    calls = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **kwargs: calls.append((data, kwargs)))
+    return calls
+
+
+@pytest.fixture
+def figure():
+    fig, ax = plt.subplots(figsize=(2, 1))
+    ax.plot([1, 2, 4])
+    yield fig
+    plt.close(fig)
+
+
+def chart(text="a"):
+    data = alt.Data(values=[{"x": 1, "label": text}])
+    return alt.Chart(data).mark_text().encode(x="x:Q", text="label:N")
+
+
+# ---- Figures ----
+
+
+def test_figure_is_a_png_with_its_words_and_is_closed(displayed, figure):
+    show(figure, alt=f"  {WORDS}\n   and on.  ")
+    [(data, options)] = displayed
+    assert data["image/png"].startswith(b"\x89PNG\r\n")
+    assert data["text/plain"] == f"{WORDS} and on."  # one line
+    assert options == {"metadata": {"image/png": {"alt": f"{WORDS} and on."}}, "raw": True}
+    assert not plt.fignum_exists(figure.number)  # else Jupyter would show it a second time
+
+
+def test_the_same_figure_gives_the_same_bytes(displayed):
+    for _ in range(2):
+        show(plt.figure(figsize=(1, 1)), alt=WORDS)
+    assert displayed[0][0]["image/png"] == displayed[1][0]["image/png"]
+    assert b"Software" not in displayed[0][0]["image/png"]  # a new matplotlib alone changes no file
+
+
+@pytest.mark.parametrize("words", ["", "   \n ", "a figure", "x" * 24, "x" + " " * 40 + "y", None, 3])
+def test_a_picture_without_words_is_refused(displayed, figure, words):
+    with pytest.raises(ValueError, match=r"^alt is "):
+        show(figure, alt=words)
+    with pytest.raises(ValueError, match=r"^alt is "):
+        show_chart(chart(), alt=words)
+    assert displayed == []
+
+
+# ---- Charts ----
+
+
+class Elements(HTMLParser):
+    """What a browser finds in a piece of HTML: elements with attributes, and the text of scripts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.script = [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.script += data
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "</script><b>&amp;", "<!--<script>", "“曹操” \u2028 'a' \\ \"q\"", "$x$ {{y}}"]
+)
+def test_chart_is_stored_three_times_and_survives_any_text(displayed, text):
+    show_chart(chart(text), alt=WORDS)
+    [(data, options)] = displayed
+    assert set(data) == {SPECIFICATION, CARRIER, "text/plain"}
+    assert options == {"raw": True}
+    assert data["text/plain"] == WORDS
+    assert data[SPECIFICATION]["data"]["values"][0]["label"] == text
+    page = Elements(data[CARRIER])
+    assert page.found == [
+        ("div", {"class": "labutils-chart", "data-alt": WORDS}),
+        ("script", {"type": "application/json"}),
+    ]
+    assert json.loads(page.script) == data[SPECIFICATION]
+    assert "\n" not in data[CARRIER]  # a blank line would end the HTML inside Markdown
+
+
+def test_in_colab_altair_draws_the_chart(displayed, monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+    show_chart(chart(), alt=WORDS)
+    [(shown, _)] = displayed
+    assert "vegaEmbed" in shown.data
+    assert "<html" not in shown.data
+
+
+# ---- Claims ----
+
+ROW = ("001 §2.1", "P(A|B) = P(B|A)", "0.9 against 0.1\nin a table", "wrong")
+
+
+def test_claims_are_one_table_with_pipes_escaped(displayed):
+    claims(iter([ROW, ("002 §1", "a", "b", "holds with a condition")]))
+    [(data, options)] = displayed
+    assert data["text/markdown"] == data["text/plain"]
+    assert options == {"raw": True}
+    lines = data["text/markdown"].splitlines()
+    assert lines[2] == r"| 001 §2.1 | P(A\|B) = P(B\|A) | 0.9 against 0.1 in a table | **wrong** |"
+    assert [line.replace(r"\|", "").count("|") for line in lines] == [5] * 4  # four cells in every line
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "^rows is empty"),
+        ([(*ROW[:3], "true")], "^verdict is 'true': expected one of holds, holds with a condition, wrong"),
+        ([(*ROW[:3], "Wrong")], "^verdict is 'Wrong'"),
+        ([ROW[:3]], "^a row of claims needs four texts"),
+        ([(*ROW, "more")], "^a row of claims needs four texts"),
+        ([("001", " ", "measured", "holds")], "^a row of claims needs four texts"),
+        ([("001", "claim", 0.5, "holds")], "^a row of claims needs four texts"),
+    ],
+)
+def test_bad_claims_are_refused(displayed, rows, message):
+    with pytest.raises(ValueError, match=message):
+        claims(rows)
+    assert displayed == []
+
+
+def test_every_verdict_is_accepted(displayed):
+    claims([(*ROW[:3], verdict) for verdict in VERDICTS])
+    assert len(displayed) == 1
+
+
+# ---- In a real kernel: what ends up in the file ----
+
+
+def test_a_notebook_stores_all_three():
+    source = f"""
+import altair as alt
+from matplotlib import pyplot as plt
+from labutils import claims, show, show_chart
+show(plt.figure(figsize=(1, 1)), alt={WORDS!r})
+show_chart(alt.Chart(alt.Data(values=[{{"x": 1}}])).mark_point().encode(x="x:Q"), alt={WORDS!r})
+claims([{ROW!r}])
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    nbclient.NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    nbformat.validate(notebook)
+    picture, drawn, table = notebook.cells[0].outputs  # and no second copy of the open figure
+    assert base64.b64decode(picture.data["image/png"], validate=False).startswith(b"\x89PNG")
+    assert picture.metadata["image/png"]["alt"] == picture.data["text/plain"] == WORDS
+    assert json.loads(Elements(drawn.data[CARRIER]).script) == drawn.data[SPECIFICATION]
+    assert table.data["text/markdown"].startswith("| Where |")
+
+
+# ---- Style ----
+
+
+def lightness(colour):
+    """CIE L* from 0 (black) to 100 (white): what is left of a colour when it is printed in grey."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    y = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return 116 * y ** (1 / 3) - 16 if y > 0.008856 else 903.3 * y
+
+
+def test_neighbouring_colours_differ_in_grey_and_none_fades_into_the_page():
+    greys = [lightness(colour) for colour in PALETTE]
+    assert lightness("white") == pytest.approx(100, abs=0.1)
+    assert min(abs(a - b) for a, b in zip(greys, [*greys[1:], greys[0]], strict=True)) > 10
+    assert max(greys) < 75
+    for a, b in combinations(PALETTE, 2):
+        assert max(abs(x - y) for x, y in zip(to_rgb(a), to_rgb(b), strict=True)) > 0.2
+
+
+def test_style_uses_the_palette_and_line_styles_that_tell_neighbours_apart():
+    with mpl.rc_context():
+        style()
+        cycle = list(mpl.rcParams["axes.prop_cycle"])
+        assert tuple(entry["color"] for entry in cycle) == PALETTE
+        assert all(a["linestyle"] != b["linestyle"] for a, b in pairwise(cycle))
+        assert not mpl.rcParams["axes.spines.top"]
