@@ -10,6 +10,8 @@ import sys
 import warnings
 from importlib.metadata import PackageNotFoundError, version
 
+from labutils import __version__
+
 __all__ = ["start"]
 
 MINIMUM_PYTHON = (3, 11)
@@ -79,8 +81,8 @@ def _seed(seed: int, threads: int) -> None:
 
 
 def _versions(threads: int) -> str:
-    found = [f"Python {platform.python_version()}"]
-    for package in ("labutils", "numpy", "torch", "matplotlib"):
+    found = [f"Python {platform.python_version()}", f"labutils {__version__}"]
+    for package in ("numpy", "torch", "matplotlib"):
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
