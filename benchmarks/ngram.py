@@ -1,4 +1,4 @@
-"""How long NGramModel takes to fit and to predict, beside plain dictionaries and beside nltk.lm.
+"""How much processor time NGramModel takes to fit and to predict, beside dictionaries and beside nltk.lm.
 
     python benchmarks/ngram.py [--runs 5] [--length 0]
 
@@ -13,12 +13,13 @@ import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from labutils import data
-from labutils.ngram import NGramModel
+from labutils.ngram import NGramModel, Smoothing
 from labutils.text import Ids, Vocabulary, k_fold
 
 DISCOUNT = 0.75
@@ -62,12 +63,15 @@ class PlainKneserNey:
 
 
 def median_seconds(runs: int, function: Callable[[], Any]) -> tuple[float, Any]:
-    """Call `function` `runs` times; return the median of the seconds, and what it returned last."""
+    """Call `function` `runs` times; return the median of its processor seconds, and what it returned last.
+
+    Processor time and not the clock's: what else the machine is doing then disturbs little.
+    """
     seconds, result = [], None
     for _ in range(runs):
-        start = time.perf_counter()
+        start = time.process_time()
         result = function()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return statistics.median(seconds), result
 
 
@@ -91,8 +95,8 @@ def every_order(runs: int, train: Ids, test: Ids) -> None:
     print(f"\nNGramModel, modified Kneser-Ney: {len(train):,} characters to fit, {len(test):,} to predict")
     print("order   fit, s   predict, s   ns/character   n-grams stored   bits/character")
     for order in range(1, 8):
-        fit, model = median_seconds(runs, lambda order=order: NGramModel(order, N_VOCAB).fit(train))
-        predict, bits = median_seconds(runs, lambda model=model: model.cross_entropy(test))
+        fit, model = median_seconds(runs, partial(NGramModel(order, N_VOCAB).fit, train))
+        predict, bits = median_seconds(runs, partial(model.cross_entropy, test))
         print(
             f"{order:5}{fit:9.2f}{predict:13.3f}{predict / len(test) * 1e9:15.0f}"
             f"{sum(model.n_grams):17,}{bits:17.3f}"
@@ -109,10 +113,10 @@ def beside_dictionaries(runs: int, train: Ids, test: Ids) -> None:
     for order in (2, 4, 6):
         ours = NGramModel(order, N_VOCAB, discount=DISCOUNT)
         plain = PlainKneserNey(order, N_VOCAB)
-        fit, _ = median_seconds(runs, lambda ours=ours: ours.fit(train))
-        plain_fit, _ = median_seconds(runs, lambda plain=plain: plain.fit(plain_train))
-        predict, bits = median_seconds(runs, lambda ours=ours: ours.cross_entropy(test))
-        plain_predict, plain_bits = median_seconds(runs, lambda plain=plain: plain.cross_entropy(plain_test))
+        fit, _ = median_seconds(runs, partial(ours.fit, train))
+        plain_fit, _ = median_seconds(runs, partial(plain.fit, plain_train))
+        predict, bits = median_seconds(runs, partial(ours.cross_entropy, test))
+        plain_predict, plain_bits = median_seconds(runs, partial(plain.cross_entropy, plain_test))
         print(
             f"{order:5}{fit:15.3f}{plain_fit:7.2f}{plain_fit / fit:7.1f}"
             f"{predict:19.4f}{plain_predict:7.2f}{plain_predict / predict:7.1f}{bits:13.4f}{plain_bits:8.4f}"
@@ -121,32 +125,32 @@ def beside_dictionaries(runs: int, train: Ids, test: Ids) -> None:
 
 def beside_nltk(runs: int, train: Ids, test: Ids) -> None:
     """Print the times of nltk.lm, which needs seconds where the others need milliseconds."""
-    from nltk.lm import KneserNeyInterpolated, WittenBellInterpolated
-    from nltk.util import everygrams
+    from nltk.lm import KneserNeyInterpolated, WittenBellInterpolated  # type: ignore[import-untyped]
+    from nltk.util import everygrams  # type: ignore[import-untyped]
 
     order = 3
     print(f"\nOrder {order}, beside nltk.lm: {len(train):,} characters to fit, {len(test):,} to predict")
     print("smoothing     fit, ms: ours    nltk  ratio   predict, us/character: ours      nltk   ratio")
     tokens = [str(i) for i in train]
-    for smoothing, make in (
-        ("witten-bell", lambda: WittenBellInterpolated(order)),
-        ("kneser-ney", lambda: KneserNeyInterpolated(order, DISCOUNT)),
-    ):
+    windows = [[str(i) for i in test[t - order + 1 : t + 1]] for t in range(order - 1, len(test))]
 
-        def fit_theirs(make: Callable[[], Any] = make) -> Any:
-            model = make()
-            model.fit([everygrams(tokens, max_len=order)], vocabulary_text=tokens)
-            return model
+    def fit_theirs(smoothing: Smoothing) -> Any:
+        kneser_ney = smoothing == "kneser-ney"
+        model = KneserNeyInterpolated(order, DISCOUNT) if kneser_ney else WittenBellInterpolated(order)
+        model.fit([everygrams(tokens, max_len=order)], vocabulary_text=tokens)
+        return model
 
+    def predict_theirs(model: Any) -> list[float]:
+        return [model.score(window[-1], window[:-1]) for window in windows]
+
+    smoothings: tuple[Smoothing, ...] = ("witten-bell", "kneser-ney")
+    for smoothing in smoothings:
         ours = NGramModel(order, N_VOCAB, smoothing, discount=DISCOUNT, unigram_floor=False)
-        fit, _ = median_seconds(runs, lambda ours=ours: ours.fit(train))
-        their_fit, theirs = median_seconds(runs, fit_theirs)
-        windows = [[str(i) for i in test[t - order + 1 : t + 1]] for t in range(order - 1, len(test))]
-        predict, _ = median_seconds(runs, lambda ours=ours: ours.log2_probs(test))
-        their_predict, _ = median_seconds(
-            runs, lambda theirs=theirs: [theirs.score(w[-1], w[:-1]) for w in windows]
-        )
-        each, their_each = (1e6 * s / len(windows) for s in (predict, their_predict))
+        fit, _ = median_seconds(runs, partial(ours.fit, train))
+        their_fit, theirs = median_seconds(runs, partial(fit_theirs, smoothing))
+        predict, _ = median_seconds(runs, partial(ours.log2_probs, test))
+        their_predict, _ = median_seconds(runs, partial(predict_theirs, theirs))
+        each, their_each = (1e6 * seconds / len(windows) for seconds in (predict, their_predict))
         print(
             f"{smoothing:12}{1e3 * fit:16.1f}{1e3 * their_fit:8.0f}{their_fit / fit:7.0f}"
             f"{each:31.1f}{their_each:10.0f}{their_each / each:8.0f}"

@@ -190,8 +190,10 @@ class NGramModel:
     def probs(self, context: ArrayLike = ()) -> Floats:
         """Return P(next token | `context`), shape (n_vocab,); the last order − 1 tokens count."""
         levels = self._fitted()
-        tokens = as_ids("context", context, self.n_vocab)
-        tokens = tokens[max(0, len(tokens) - self.order + 1) :]
+        tokens = np.asarray(context)
+        if tokens.ndim == 1:  # look at no more than the end: the context may be a whole book
+            tokens = tokens[max(0, len(tokens) - self.order + 1) :]
+        tokens = as_ids("context", tokens, self.n_vocab)
         p = np.full(self.n_vocab, 1.0 / self.n_vocab)
         key, unit = 0, 1
         for order in range(1, len(tokens) + 2):

@@ -50,13 +50,16 @@ print(json.dumps({
 """
 
 
-def run(**settings):
-    """Run PROGRAM in a process of its own; return the line that start printed and the report."""
+def run(first="", **settings):
+    """Run PROGRAM, after the line `first`, in a process of its own; return start's line and the report."""
     environment = {name: value for name, value in os.environ.items() if name not in (*PINNED, *THREADS)}
     environment.pop("LABUTILS_THREADS", None)
-    environment |= {"PYTHONPATH": str(PACKAGE.parent), **settings}
+    environment |= {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8", **settings}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *PINNED, *THREADS], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", first + PROGRAM, *PINNED, *THREADS],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
     )
     assert done.stderr == ""
     assert done.returncode == 0
@@ -76,7 +79,7 @@ def on_one_thread():
 
 @pytest.fixture(scope="module")
 def without_vectors():
-    return run(ATEN_CPU_CAPABILITY="default")
+    return run("import torch", LABUTILS_THREADS="1", ATEN_CPU_CAPABILITY="default")  # torch was there before
 
 
 # ---- In a process of its own ----
@@ -99,8 +102,8 @@ def test_one_line_of_versions(as_it_comes, on_one_thread):
     assert "not installed" not in line
 
 
-def test_threads(as_it_comes, on_one_thread):
-    for (_, report), threads in ((as_it_comes, 2), (on_one_thread, 1)):
+def test_threads(as_it_comes, on_one_thread, without_vectors):
+    for (_, report), threads in ((as_it_comes, 2), (on_one_thread, 1), (without_vectors, 1)):
         assert report["threads"] == threads
         assert {report["environment"][name] for name in THREADS} == {str(threads)}
         assert report["deterministic"]
