@@ -20,7 +20,8 @@ labutils.start()"""
 PLACES = {
     "pyproject.toml": r'(Repository = ")[^"]*',
     "CITATION.cff": r"((?:repository-code|  url): )\S*",
-    "README.md": r"(git clone )https?://\S*",
+    "book/use.md": r"(git clone )https?://\S*",
+    "book/index.md": r"(To cite: [^<]*<)[^>]*",
 }
 
 

@@ -177,12 +177,12 @@ def test_what_was_never_seen_is_impossible_without_the_floor():
 
 
 def test_the_highest_order_that_fits_in_an_integer():
-    ids = np.random.default_rng(0).integers(0, 2, 500)
-    ids[100:200] = 1  # 63 ones in base 2: the largest key there is
+    rng, ones = np.random.default_rng(0), np.ones(100, dtype=int)  # 63 ones make the largest key there is
+    ids = np.append(rng.integers(0, 2, 400), ones)
     model = NGramModel(63, 2).fit(ids)
     assert model.probs(ids[:62]).sum() == pytest.approx(1)
-    assert model.probs(np.ones(62, dtype=int))[1] > 0.9
-    assert model.log2_probs([1], np.ones(62, dtype=int))[0] > -0.2
+    assert model.probs(ones)[1] > 0.9
+    assert model.log2_probs([1], ones)[0] > -0.2
 
 
 # ---- Sampling ----
@@ -240,7 +240,6 @@ RNG = np.random.default_rng(0)
         (lambda: FITTED.probs([3]), "^context has ids from 3"),
         (lambda: FITTED.cross_entropy([]), "^ids is empty"),
         (lambda: FITTED.sample(-1, RNG), "^n is -1"),
-        (lambda: FITTED.sample(1, RNG, context=[9]), "^context has ids from 9"),
         (lambda: FITTED.sample(1, RNG, temperature=0), "^temperature is 0"),
         (lambda: FITTED.sample(1, RNG, temperature=float("nan")), "^temperature is nan"),
     ],
