@@ -94,8 +94,10 @@ def show_chart(chart: alt_module.TopLevelMixin, alt: str) -> None:
     text = json.dumps(spec, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     display(
         {
-            "application/vnd.vegalite.v6+json": spec,
-            "text/html": f'<div class="labutils-chart" data-alt="{html.escape(alt)}">'
+            # JupyterLab 4.6 draws version 5 and no other; it also prefers HTML to any chart, so that
+            # what the site reads travels as Markdown.
+            "application/vnd.vegalite.v5+json": spec,
+            "text/markdown": f'<div class="labutils-chart" data-alt="{html.escape(alt)}">'
             f'<script type="application/json">{text}</script></div>',
             "text/plain": alt,
         },

@@ -67,7 +67,7 @@ PUBLISHED: dict[str, tuple[TransformerConfig, float, str]] = {
     ),
     "GPT-2 XL": (
         TransformerConfig(48, 1600, 50_257, 1024, final_norm=True),
-        1.542e9,
+        1.542e9,  # what a vocabulary of 40,478 tokens, GPT-1's, would give; the released model has 1.558e9
         "Radford et al. 2019, table 2",
     ),
     "GPT-3": (

@@ -266,7 +266,9 @@ def guards_its_claims(chapter: Chapter) -> list[str]:
 @rule
 def shows_an_interactive_chart(chapter: Chapter) -> list[str]:
     charts = [
-        cell for cell, output in chapter.outputs("text/html") if "labutils-chart" in output.data["text/html"]
+        cell
+        for cell, output in chapter.outputs("text/markdown")
+        if "labutils-chart" in output.data["text/markdown"]
     ]
     if not charts:
         return ["it has no interactive chart"]
@@ -278,24 +280,38 @@ def shows_an_interactive_chart(chapter: Chapter) -> list[str]:
 
 
 @rule
+def folds_what_only_draws(chapter: Chapter) -> list[str]:
+    """On the site the reader sees the figure, and unfolds its code. A cell with a `def` holds an idea: it stays."""
+    faults = []
+    for cell in chapter.code:
+        nodes = list(ast.walk(chapter.tree(cell)))
+        calls = {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
+        idea = any(isinstance(node, ast.FunctionDef) for node in nodes)
+        draws = calls & {"show", "show_chart", "claims"} and not idea
+        if (draws or cell.id in ("setup", "imports")) and "hide-input" not in cell.metadata.get("tags", []):
+            faults.append(f"cell {cell.id} only draws (or sets up): tag it hide-input")
+    return faults
+
+
+@rule
 def says_what_its_pictures_show(chapter: Chapter) -> list[str]:
     faults = []
     for cell, output in chapter.outputs("image/png"):
         words = output.metadata.get("image/png", {}).get("alt", "")
         if len(words) < 40 or " " not in words or words != output.data.get("text/plain"):
             faults.append(f"cell {cell.id}: a picture whose alternative text is {words!r}")
-    for cell, output in chapter.outputs("text/html"):
+    for cell, output in chapter.outputs("text/markdown"):
         if len(output.data.get("text/plain", "")) < 40:
-            faults.append(f"cell {cell.id}: HTML without a text of at least 40 characters")
+            faults.append(f"cell {cell.id}: Markdown without a text of at least 40 characters")
     return faults
 
 
 @rule
 def stores_little(chapter: Chapter) -> list[str]:
     faults = []
-    for cell, output in chapter.outputs("text/html"):
-        if (size := len(output.data["text/html"])) > 60_000:
-            faults.append(f"cell {cell.id}: {size:,} characters of HTML, 60,000 at most")
+    for cell, output in chapter.outputs("text/markdown"):
+        if (size := len(output.data["text/markdown"])) > 60_000:
+            faults.append(f"cell {cell.id}: {size:,} characters of Markdown, 60,000 at most")
     size = sum(len(nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))) for cell in chapter.code)
     return (
         faults

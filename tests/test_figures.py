@@ -19,7 +19,7 @@ from labutils.figures import PALETTE, VERDICTS, claims, show, show_chart, style
 
 mpl.use("Agg")  # no window
 WORDS = 'Bits per character fall from 4.2 to 2.0: "x" < y & more'
-SPECIFICATION, CARRIER = "application/vnd.vegalite.v6+json", "text/html"
+SPECIFICATION, CARRIER = "application/vnd.vegalite.v5+json", "text/markdown"
 
 
 @pytest.fixture
