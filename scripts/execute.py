@@ -28,7 +28,9 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "name": "python", "pygments_lexer": "ipython3"},
 }
-ABSOLUTE = re.compile(re.escape(str(ROOT)) + r"|(?:/home|/root|/Users|/tmp|/var/folders)/[\w.]|[A-Z]:\\Users\\")
+ABSOLUTE = re.compile(
+    re.escape(str(ROOT)) + r"|(?:/home|/root|/Users|/tmp|/var/folders)/[\w.]|[A-Z]:\\Users\\"
+)
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,9 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> Any:
             "title", "# Tiny\n\nA question, and 2.06 bits.\n\n> Be able to test. [Use](../book/use.md). 2 s."
         ),
         code(
-            "setup", repository.SETUP.format(address=repository.address(ROOT)), tags=["nbval-ignore-output", "hide-input"]
+            "setup",
+            repository.SETUP.format(address=repository.address(ROOT)),
+            tags=["nbval-ignore-output", "hide-input"],
         ),
         text("one", "## One\n\nAs {cite:t}`shannon1951prediction` says, $5! > 5$ and `a!`."),
         code(
