@@ -281,7 +281,7 @@ def shows_an_interactive_chart(chapter: Chapter) -> list[str]:
 
 @rule
 def folds_what_only_draws(chapter: Chapter) -> list[str]:
-    """On the site the reader sees the figure, and unfolds its code. A cell with a `def` holds an idea: it stays."""
+    """On the site the figure is read and its code unfolds. A cell with a `def` holds an idea: it stays."""
     faults = []
     for cell in chapter.code:
         nodes = list(ast.walk(chapter.tree(cell)))
