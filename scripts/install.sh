@@ -44,10 +44,20 @@ echo "Installing requirements.txt: about 0.5 GB to download and 2 GB on disk wit
 echo "a build for GPUs, which pip takes on most Linux machines, is several GB more (see requirements.txt)."
 quiet=-qq # into a file; a person who waits sees what is going on
 if [ -t 1 ]; then quiet=; fi
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check $quiet "$@"; }
-if ! pip install --requirement "$root/requirements.txt" ||
-	! pip install --no-deps --no-build-isolation --editable "$root"; then
-	echo "The installation stopped: see the last lines above (no network, no space?)." >&2
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
+log=$venv/install.log
+total=$(grep -c == "$root/requirements.txt")
+# pip's own report is hundreds of lines: kept in the log, and counted here so that one sees it move.
+{
+	pip install --requirement "$root/requirements.txt" 2>&1 &&
+		pip install --no-deps --no-build-isolation --editable "$root" 2>&1 && echo "installed all of it"
+} | tee "$log" | awk -v total="$total" '
+	/^(Collecting|Processing) / { if (++n % 20 == 0) { print "  " n " of about " total " packages"; fflush() } }
+	/^Installing collected packages/ && n { print "  unpacking them: a minute or two"; fflush(); n = 0 }'
+if ! grep -q "^installed all of it" "$log"; then
+	tail -n 15 "$log" >&2
+	echo "The installation stopped: see the lines above (no network, no space?), or $log for all of them." >&2
 	echo "Run the same command again when that is mended; nothing has to be undone." >&2
 	exit 1
 fi
+rm "$log"

@@ -76,7 +76,7 @@ def install(tmp_path: Path, python: str) -> subprocess.CompletedProcess[str]:
     """Run the installation with a Python made of this shell script, and no other to be found."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name in ("sh", "dirname"):
+    for name in ("awk", "dirname", "grep", "sh", "tail", "tee"):
         (tools / name).symlink_to(str(shutil.which(name)))
     if python:
         (tools / "python3").write_text(f"#!/bin/sh\n{python}\n")
