@@ -6,7 +6,7 @@ PYTHON_BIN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lab execute data lint repository lock clean
+.PHONY: help venv book test lab execute data lint repository cover lock clean
 
 help: ## lists these commands
 	@echo "Large Language Models, Measured"
@@ -41,6 +41,9 @@ lint: $(STAMP) ## checks style and types
 
 repository: $(STAMP) ## carries the repository's address from _config.yml everywhere
 	@$(PYTHON_BIN) scripts/repository.py
+
+cover: $(STAMP) ## measures and draws the figure of the README and the landing page
+	@$(PYTHON_BIN) scripts/cover.py
 
 lock: $(STAMP) ## pins again what requirements.txt brings
 	@$(PYTHON_BIN) scripts/lock.py

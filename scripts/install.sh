@@ -42,8 +42,6 @@ fi
 
 echo "Installing requirements.txt: about 0.5 GB to download and 2 GB on disk with PyTorch's build for processors;"
 echo "a build for GPUs, which pip takes on most Linux machines, is several GB more (see requirements.txt)."
-quiet=-qq # into a file; a person who waits sees what is going on
-if [ -t 1 ]; then quiet=; fi
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 log=$venv/install.log
 total=$(grep -c == "$root/requirements.txt")
