@@ -31,7 +31,8 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLI
 def start(seed: int = 0) -> None:
     """Fix threads, instruction set and seeds, quieten libraries, set the figure style.
 
-    Call it before torch and NumPy are imported: both read the environment only once.
+    Call it before torch and NumPy are imported: both read the environment only once. The line of
+    versions says so where torch came first.
     LABUTILS_THREADS sets the number of threads (2 unless given). Prints one line of versions.
     Raises RuntimeError on a Python that is too old, ValueError for a bad LABUTILS_THREADS.
     """
@@ -42,6 +43,7 @@ def start(seed: int = 0) -> None:
             "and make the environment again"
         )
     threads = _threads()
+    too_late = "torch" in sys.modules and "ATEN_CPU_CAPABILITY" not in os.environ
     for name in _THREADS:
         os.environ[name] = str(threads)
     if platform.machine().lower() in ("x86_64", "amd64"):
@@ -56,7 +58,8 @@ def start(seed: int = 0) -> None:
     from labutils import figures
 
     figures.style()
-    print(_versions(threads))
+    remark = " · torch was imported first: restart and call start() before it for the book's digits"
+    print(_versions(threads) + (remark if too_late else ""))
 
 
 def _threads() -> int:

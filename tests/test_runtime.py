@@ -102,6 +102,13 @@ def test_one_line_of_versions(as_it_comes, on_one_thread):
     assert "not installed" not in line
 
 
+def test_torch_that_came_first_is_remarked_on(as_it_comes):
+    line, report = run("import torch")
+    assert "torch was imported first: restart" in line
+    assert "imported first" not in as_it_comes[0]
+    assert report["threads"] == 2
+
+
 def test_threads(as_it_comes, on_one_thread, without_vectors):
     for (_, report), threads in ((as_it_comes, 2), (on_one_thread, 1), (without_vectors, 1)):
         assert report["threads"] == threads
