@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import book  # noqa: E402  (scripts/book.py)
+from browser import CHROMIUM, FLAGS, Visit, serve  # noqa: E402
 
 NOTEBOOKS = [ROOT / f"{page}.ipynb" for page in book.pages_of_toc(ROOT) if page.startswith("notebooks/")]
 
@@ -32,3 +36,30 @@ def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
         if not built.exists():
             built.write_text(str(book.build(ROOT)), encoding="utf-8")
     return Path(built.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    """Where the built site is served."""
+    server = serve(site)
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # playwright's own event loop
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            yield browser
+            browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """A fresh window of the browser."""
+    visit = Visit(browser)
+    yield visit
+    visit.page.context.close()

@@ -2,98 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import shutil
-import threading
-import warnings
-from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
 import book
+from browser import BROWSER_TESTS, Visit, live_charts
 from conftest import ROOT
 
 PAGES = book.pages_of_toc(ROOT)
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = [
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-gpu",
-    "--disable-sync",
-    "--no-first-run",
-    "--no-sandbox",
-]
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),  # one worker, one browser
-    pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM HERE: THE SITE IS NOT SEEN IN A BROWSER"),
-]
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def address(site: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # playwright's own event loop
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            yield browser
-            browser.close()
-
-
-class Visit:
-    """A page of the browser that lets no request leave this machine and remembers what went wrong."""
-
-    def __init__(self, browser: Browser, **options: object) -> None:
-        self.page: Page = browser.new_context(**options).new_page()  # type: ignore[arg-type]
-        self.faults: list[str] = []
-        self.page.route("**/*", self.cut)
-        self.page.on("console", lambda said: self.fault(said.type == "error", f"console: {said.text}"))
-        self.page.on("pageerror", lambda error: self.fault(True, f"script: {error}"))
-        self.page.on("requestfailed", lambda request: self.fault(True, f"not there: {request.url}"))
-
-    def fault(self, is_one: bool, text: str) -> None:
-        if is_one:
-            self.faults.append(text)
-
-    def cut(self, route) -> None:  # type: ignore[no-untyped-def]
-        if route.request.url.startswith(("http://127.0.0.1:", "file:", "data:", "blob:")):
-            route.continue_()
-        else:
-            self.faults.append(f"request to another host: {route.request.url}")
-            route.abort()
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    visit = Visit(browser)
-    yield visit
-    visit.page.context.close()
-
-
-def live_charts(page: Page) -> int:
-    """Wait until every chart of the page is drawn, and return how many there are."""
-    charts = page.locator("figure.labutils-chart")
-    for number in range(charts.count()):
-        charts.nth(number).locator(".labutils-chart-live svg").wait_for(timeout=10_000)
-        charts.nth(number).locator("img").wait_for(state="hidden", timeout=10_000)
-    return charts.count()
+pytestmark = BROWSER_TESTS
 
 
 @pytest.mark.parametrize("name", PAGES)
