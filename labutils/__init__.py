@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labutils.checks import check
+    from labutils.explorers import show_explorer
     from labutils.figures import claims, show, show_chart
     from labutils.runtime import start
 
-__all__ = ["__version__", "check", "claims", "show", "show_chart", "start"]
+__all__ = ["__version__", "check", "claims", "show", "show_chart", "show_explorer", "start"]
 __version__ = "0.1.0"
 
 _HOME = {
@@ -23,6 +24,7 @@ _HOME = {
     "claims": "labutils.figures",
     "show": "labutils.figures",
     "show_chart": "labutils.figures",
+    "show_explorer": "labutils.explorers",
 }
 
 

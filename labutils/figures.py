@@ -50,7 +50,7 @@ def style() -> None:
     )
 
 
-def _checked_alt(alt: str) -> str:
+def checked_alt(alt: str) -> str:
     alt = " ".join(alt.split()) if isinstance(alt, str) else ""
     if len(alt) < _SHORTEST_ALT:
         raise ValueError(f"alt is {alt!r}: say in a sentence what is seen, for those who cannot see it")
@@ -66,7 +66,7 @@ def show(fig: Figure, alt: str) -> None:
     from IPython.display import display
     from matplotlib import pyplot as plt
 
-    alt = _checked_alt(alt)
+    alt = checked_alt(alt)
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", metadata={"Software": None})
     plt.close(fig)
@@ -85,7 +85,7 @@ def show_chart(chart: alt_module.TopLevelMixin, alt: str) -> None:
     """
     from IPython.display import HTML, display
 
-    alt = _checked_alt(alt)
+    alt = checked_alt(alt)
     if "google.colab" in sys.modules:
         display(HTML(chart.to_html(fullhtml=False, output_div="labutils-chart")))
         return

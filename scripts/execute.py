@@ -28,6 +28,7 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "name": "python", "pygments_lexer": "ipython3"},
 }
+LIVE_WIDGET = "application/vnd.jupyter.widget-view+json"
 ABSOLUTE = re.compile(
     re.escape(str(ROOT)) + r"|(?:/home|/root|/Users|/tmp|/var/folders)/[\w.]|[A-Z]:\\Users\\"
 )
@@ -68,6 +69,8 @@ def tidy(notebook: Any) -> None:
     for cell in notebook.cells:
         for key in ("execution", "collapsed", "ExecuteTime"):
             cell.metadata.pop(key, None)
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(LIVE_WIDGET, None)  # of a kernel that has ended, under a random name
     extra = {key: value for key, value in notebook.metadata.items() if key not in ("widgets", *KERNEL)}
     mark = {"code_sha256": code_hash(notebook)}
     notebook.metadata = nbformat.from_dict({**extra, **KERNEL, "labutils": mark})

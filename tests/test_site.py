@@ -72,7 +72,7 @@ def test_chapters_have_mathematics_code_and_charts(site: Path, page: str) -> Non
     text = article(site, page)
     assert len(text.select("span.math, div.math")) >= 3
     assert len(text.select("div.cell_input")) >= 10
-    assert text.select("figure.labutils-chart img.labutils-chart-still")
+    assert text.select("figure.labutils-chart img.labutils-chart-still, figure.labutils-explorer svg")
     assert not text.find(string=re.compile(r"\{cite:[pt]\}|\$\$|```"))  # markup that was not understood
 
 
