@@ -11,9 +11,11 @@ from __future__ import annotations
 import io
 import json
 import re
+import socket
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -49,7 +51,7 @@ SETTINGS: dict[str, object] = {
     "linkcheck_retries": 2,
     "linkcheck_workers": 8,
     "linkcheck_anchors_ignore_for_url": [r"https://github\.com/"],  # scripts make the anchors there
-    "linkcheck_allow_unauthorized": True,
+    "linkcheck_allow_unauthorized": False,  # told apart in judge()
     "linkcheck_report_timeouts_as_broken": False,
     "linkcheck_allowed_redirects": {r"https?://(dx\.)?doi\.org/": r"."},  # that is what a DOI is for
     "html_theme": "basic",
@@ -170,15 +172,17 @@ def ask(addresses: Iterable[str], **settings: object) -> list[Answer]:
 
     Worker.first.clear()
     ours = mock.patch.object(linkcheck, "HyperlinkAvailabilityCheckWorker", Worker)
-    with tempfile.TemporaryDirectory() as folder, ours:
+    before = socket.getdefaulttimeout()  # the builder sets another one for the whole process
+    with tempfile.TemporaryDirectory() as folder, ours, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what Sphinx 8 does otherwise
         source, built = Path(folder, "source"), Path(folder, "built")
         source.mkdir()
         (source / "index.rst").write_text("Links\n=====\n", encoding="utf-8")
-        complaints = io.StringIO()
         overrides = {**SETTINGS, **settings}
-        app = Sphinx(source, None, built, built, "linkcheck", overrides, status=None, warning=complaints)
+        app = Sphinx(source, None, built, built, "linkcheck", overrides, status=None, warning=io.StringIO())
         app.connect("doctree-read", add)
         app.build()
+        socket.setdefaulttimeout(before)
         lines = (built / "output.json").read_text(encoding="utf-8").splitlines()
     answers = []
     for line in lines:
