@@ -1,4 +1,4 @@
-"""The job that writes an issue about what is broken, run as the workflow runs it, with a stand-in for `gh`."""
+"""The job that tells in an issue what is broken, run as the workflow runs it, with a stand-in for `gh`."""
 
 from __future__ import annotations
 
