@@ -6,7 +6,7 @@ PYTHON_BIN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lab execute data lint repository cover lock clean
+.PHONY: help venv book test lab execute data lint repository cover lock links newest clean
 
 help: ## lists these commands
 	@echo "Large Language Models, Measured"
@@ -47,6 +47,12 @@ cover: $(STAMP) ## measures and draws the figure of the README and the landing p
 
 lock: $(STAMP) ## pins again what requirements.txt brings
 	@$(PYTHON_BIN) scripts/lock.py
+
+links: $(STAMP) ## asks every external link whether it still leads somewhere
+	@$(PYTHON_BIN) scripts/links.py
+
+newest: ## tries the book with the newest libraries, in an environment of its own
+	@$(or $(PYTHON),python3) scripts/newest.py $(ARGS)
 
 clean: ## removes what was built; the environment and the data stay
 	@rm -rf _build build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
