@@ -15,6 +15,7 @@ from bs4 import BeautifulSoup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from py_mini_racer import JSEvalException, MiniRacer
+from scipy.special import softmax
 
 import labutils
 from conftest import ROOT
@@ -307,3 +308,23 @@ def test_pages_hold_the_drawing_and_load_only_their_explorers(site: Path) -> Non
             with_explorers += 1
             assert figure.select_one("svg[role=img][aria-label]"), path
     assert with_explorers >= len(explorers.names())
+
+
+def test_the_example_for_authors_works() -> None:
+    page = (ROOT / "book/authors.md").read_text(encoding="utf-8")
+    script = re.findall(r"```javascript\n(.*?)```", page, re.DOTALL)[0]
+    call = re.findall(r"show_explorer\((.*?)\)\n```", page, re.DOTALL)[0]
+    given = eval(f"dict(name={call})")
+    with MiniRacer() as racer:
+        racer.eval((explorers.FOLDER / "kit.js").read_text(encoding="utf-8") + script)
+        spec = json.dumps({"values": {}, **given})
+        figure = BeautifulSoup(str(racer.eval(f"labutils.markup({spec})")), "html.parser")
+        found = json.loads(
+            str(racer.eval(f"JSON.stringify({START}.temperature.compute({{temperature: 0.5}}, {spec}.data))"))
+        )
+    expected = softmax(np.array(given["data"]["logits"]) / 0.5)
+    np.testing.assert_allclose(found["p"], expected)
+    assert found["entropy"] == pytest.approx(entropy(expected))
+    for bar in ("0.67", "0.24", "0.09"):  # as its alternative text says
+        assert figure.find("text", string=bar), figure
+    assert len(script.splitlines()) < 60
