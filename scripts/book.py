@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pages_of_toc(root: Path) -> list[str]:
-    """Return the pages that _toc.yml lists, in order, without suffix."""
+    """Return the site's pages in the order of _toc.yml, without suffix; a root page book/index is the site's index."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
 
     def walk(entry: dict[str, object]) -> list[str]:
@@ -25,7 +25,7 @@ def pages_of_toc(root: Path) -> list[str]:
                 found += [page for item in below for page in walk(item)]
         return found
 
-    return walk(toc)
+    return ["index" if number == 0 and page.endswith("/index") else page for number, page in enumerate(walk(toc))]
 
 
 def build(root: Path) -> Path:
