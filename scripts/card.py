@@ -1,6 +1,6 @@
 """Draw the site's icons, and the card that a link to the book shows elsewhere. `make cover` runs this, too.
 
-The card's numbers are those of the landing page, which scripts/cover.py writes and tests hold to measurements.
+Its numbers are those of the landing page: scripts/cover.py writes them, and tests hold them to measurements.
 """
 
 from __future__ import annotations

@@ -68,7 +68,8 @@ def main() -> None:
     """Measure, print, draw, and write the landing page's bars."""
     bits = measure()
     page = card.PAGE.read_text(encoding="utf-8")
-    page = re.sub(r"(<tbody>\n).*?(\n</tbody>)", lambda tag: tag[1] + bars(bits) + tag[2], page, flags=re.DOTALL)
+    shown = re.compile(r"(<tbody>\n).*?(\n</tbody>)", re.DOTALL)
+    page = shown.sub(lambda tag: tag[1] + bars(bits) + tag[2], page)
     card.PAGE.write_text(page, encoding="utf-8")
     card.main()
     for name, value in bits.items():

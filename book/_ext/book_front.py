@@ -1,4 +1,4 @@
-"""What a visitor meets first: the landing page at the site's root, the page for lost visitors, previews of links.
+"""What a visitor meets first: the landing page at the site's root, the page for lost visitors, previews.
 
 The root page of _toc.yml, book/index, becomes the site's index.html itself: no redirect, no second copy.
 Everything absolute (previews, canonical addresses, the 404 page) starts from one address, `html.baseurl`;
@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.config import Config
@@ -87,10 +86,11 @@ def address_of(app: Sphinx, page: str) -> str:
 
 
 def opening(doctree: nodes.document) -> str:
-    """Return the first sentences of a page, as many as a preview shows; formulas end them."""
+    """Return a page's first sentences, as many as a preview shows; a formula or a table ends them."""
     said = ""
+    prose = nodes.section | nodes.container | nodes.block_quote  # what a paragraph of prose stands in
     for paragraph in doctree.findall(nodes.paragraph):
-        if paragraph.next_node(nodes.math) is not None:
+        if not isinstance(paragraph.parent, prose) or paragraph.next_node(nodes.math) is not None:
             break
         for sentence in SENTENCE_END.split(" ".join(paragraph.astext().split())):
             if said and len(said) + 1 + len(sentence) > LONGEST:
@@ -165,18 +165,23 @@ def add_lost_page(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Make the addresses in 404.html absolute, since it is shown at any depth, and list the pages for machines."""
+    """Make the addresses in 404.html absolute, since it is shown at any depth; list the pages."""
     if exception is not None or not isinstance(app.builder, Site):
         return
     lost = Path(app.outdir) / "404.html"
     base = urlsplit(app.config.html_baseurl).path
-    text = lost.read_text(encoding="utf-8")
-    lost.write_text(
-        RELATIVE.sub(lambda found: f'{found[1]}="{base}{found[2].removeprefix("./")}"', text), encoding="utf-8"
+    text = RELATIVE.sub(
+        lambda found: f'{found[1]}="{base}{found[2].removeprefix("./")}"', lost.read_text(encoding="utf-8")
     )
-    urls = [f"<url><loc>{html.escape(address_of(app, page))}</loc></url>" for page in sorted(app.env.found_docs)]
-    head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
-    (Path(app.outdir) / "sitemap.xml").write_text("\n".join([head, *urls, "</urlset>\n"]), encoding="utf-8")
+    lost.write_text(text, encoding="utf-8")
+    addresses = [address_of(app, page) for page in sorted(app.env.found_docs)]
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">',
+        *(f"<url><loc>{html.escape(address)}</loc></url>" for address in addresses),
+        "</urlset>",
+    ]
+    (Path(app.outdir) / "sitemap.xml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
