@@ -306,6 +306,24 @@ def test_one_screen_shows_what_the_book_is(browser, below: str) -> None:  # type
     visit.page.context.close()
 
 
+@pytest.mark.skipif("front-placeholder" in FRONT, reason="NO EXPLORER ON THE LANDING PAGE YET")
+@in_browser
+def test_the_landing_pages_explorer_answers(visit: Visit, below: str) -> None:
+    visit.page.goto(below, wait_until="load")
+    figure = visit.page.locator(".front-live figure.labutils-explorer")
+    said = figure.locator(".labutils-say")
+    for what in ("input[type=text]", "input[type=range]"):
+        before = said.inner_text()
+        field = figure.locator(what)
+        field.focus()
+        field.press("End")
+        field.press("z" if "text" in what else "Home")
+        visit.page.wait_for_function(
+            "([element, before]) => element.innerText !== before", arg=[said.element_handle(), before]
+        )
+    assert visit.faults == []
+
+
 @in_browser
 def test_a_phone_shows_the_front_without_scrolling_sideways(browser, below: str) -> None:  # type: ignore[no-untyped-def]
     visit = Visit(browser, viewport={"width": 360, "height": 740})
