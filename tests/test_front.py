@@ -103,8 +103,9 @@ def test_pictures_are_those_that_the_script_draws(tmp_path: Path, name: str) -> 
     plt.close("all")
     new, stored = image.imread(tmp_path / name), image.imread(ROOT / "book/static" / name)
     assert new.shape == stored.shape, f"{name}: run `make cover`"
-    # Another version of FreeType moves the edges of letters by a shade; another number changes more.
-    assert np.abs(new - stored).mean() < 0.002, f"{name} is not up to date: run `make cover`"
+    # Another machine may shade the edge of a letter otherwise; another number moves whole pixels.
+    moved = np.mean(np.abs(new - stored).max(axis=2) > 0.2)
+    assert moved < 1e-4, f"{name} is not up to date: run `make cover`"
 
 
 def test_the_card_is_as_large_as_the_pages_say() -> None:
