@@ -289,7 +289,7 @@ def test_one_screen_shows_what_the_book_is(browser, below: str) -> None:  # type
         "article h1",
         ".front-lead",
         ".front-number",
-        ".front-live figure",
+        ".front-live figure.labutils-explorer",
         ".front-bars",
         ".front-start a",
     ):
@@ -307,7 +307,6 @@ def test_one_screen_shows_what_the_book_is(browser, below: str) -> None:  # type
     visit.page.context.close()
 
 
-@pytest.mark.skipif("front-placeholder" in FRONT, reason="NO EXPLORER ON THE LANDING PAGE YET")
 @in_browser
 def test_the_landing_pages_explorer_answers(visit: Visit, below: str) -> None:
     visit.page.goto(below, wait_until="load")
@@ -332,7 +331,7 @@ def test_a_phone_shows_the_front_without_scrolling_sideways(browser, below: str)
         visit.page.goto(below + page, wait_until="load")
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360, page
         if page == "index.html":
-            figure = visit.page.locator(".front-live figure").first.bounding_box()
+            figure = visit.page.locator(".front-live figure.labutils-explorer").first.bounding_box()
             assert figure is not None
             assert figure["y"] < 640, "a phone's first screen does not reach the explorer"
     visit.page.context.close()

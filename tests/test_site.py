@@ -15,7 +15,7 @@ import book
 from conftest import ROOT
 
 PAGES = book.pages_of_toc(ROOT)
-GENERATED = {"index", "genindex", "search"}  # by Sphinx: a redirect to the first page, an index, the search
+GENERATED = {"404", "genindex", "search"}  # no page of the book
 # Attributes by which a page makes the browser ask for something; an ordinary <a href> asks for nothing.
 LOADS = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}
 NOT_FETCHED = {"next", "prev", "index", "search", "canonical"}  # <link rel>
@@ -125,6 +125,7 @@ def small(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "_config.yml", tmp_path)
     shutil.copytree(ROOT / "book/_ext", tmp_path / "book/_ext", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "book/static", tmp_path / "book/static")
+    shutil.copytree(ROOT / "book/templates", tmp_path / "book/templates")
     (tmp_path / "book/references.bib").write_text("", encoding="utf-8")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: page\n", encoding="utf-8")
     (tmp_path / "page.md").write_text("# A page\n\nWith a [link](page.md).\n", encoding="utf-8")
