@@ -143,6 +143,7 @@ def test_a_faulty_page_stops_the_build_and_all_faults_are_named(small: Path) -> 
         "{cite:t}`nobody2000nothing`": "nobody2000nothing",
         "![](picture.png)": "picture without alternative text",
         '<div class="labutils-chart" data-alt="x">': "not in the form of labutils.show_chart",
+        "**Question.** Where are the choices?": "a question needs choices",
     }
     (small / "picture.png").write_bytes(b"")
     (small / "page.md").write_text("# A page\n\n" + "\n\n".join(faults), encoding="utf-8")
