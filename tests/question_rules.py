@@ -98,7 +98,9 @@ def answers_every_choice(chapter: Chapter) -> list[str]:
                     f"why, in {FEWEST_WORDS} words at least"
                 )
             if MARKDOWN.search(choice):
-                faults.append(f"{cell.id}, {choice!r}: no Markdown and no TeX in a choice, but ½, φ, <i>x</i>")
+                faults.append(
+                    f"{cell.id}, {choice!r}: no Markdown and no TeX in a choice, but ½, φ, <i>x</i>"
+                )
     return faults
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-
 from labutils import data
 from labutils.ngram import NGramModel
 from labutils.text import Ids, Vocabulary, k_fold, words
@@ -89,7 +88,7 @@ def test_pairs_of_words_decide_better_and_know_less() -> None:
 
 
 def by_block(text: Ids, models: list[NGramModel], memory: int = 20_000, block: int = 2_000) -> list[Any]:
-    """P(what came) in each block, (n_models, block): under the models, and under what was read just before."""
+    """P(what came) in each block, (n_models, block): under the models, and under what was just read."""
     fixed, blocks = [2 ** model.log2_probs(text) for model in models], []
     for start in range(memory, len(text) - block + 1, block):
         here = slice(start, start + block)
@@ -100,7 +99,7 @@ def by_block(text: Ids, models: list[NGramModel], memory: int = 20_000, block: i
 
 
 def mix(blocks: list[Any]) -> tuple[float, Any]:
-    """Exercise 9 of language_models: bits a character, and the weights before each block, (n_blocks, n_models)."""
+    """Exercise 9 of language_models: bits a character; weights before each block, (n_blocks, n_models)."""
     weights, bits, path = np.full(len(blocks[0]), 1 / len(blocks[0])), [], []
     for p in blocks:
         path.append(weights)
@@ -126,9 +125,11 @@ def test_a_learnt_weight_comes_near_the_best_fixed_one(wikipedia: tuple[Vocabula
 
 
 def test_the_weight_of_the_bible_follows_the_text(wikipedia: tuple[Vocabulary, Ids, Ids]) -> None:
-    """language_models, exercise 9: below a tenth on Wikipedia, the largest after a dozen blocks of Scripture."""
+    """language_models, exercise 9: below a tenth on Wikipedia, the largest after a dozen of Scripture."""
     vocabulary, train, test = wikipedia
-    scripture, verses = (vocabulary.encode(part) for part in k_fold(data.load_text("bible_en")[-2_800_000:], 9))
+    scripture, verses = (
+        vocabulary.encode(part) for part in k_fold(data.load_text("bible_en")[-2_800_000:], 9)
+    )
     models = [NGramModel(6, len(vocabulary)).fit(counted) for counted in (train, scripture)]
     _, path = mix(by_block(np.concatenate([test[:60_000], verses[:40_000]]), models))  # twenty blocks of each
     assert path[19, 1] < 0.1

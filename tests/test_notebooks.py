@@ -41,8 +41,37 @@ def test_every_notebook_is_in_the_table_of_contents() -> None:
     assert written == set(NOTEBOOKS)
 
 
+def terms_introduced(markdown: str) -> set[str]:
+    """The Chinese of every *term* (中文); one with a citation behind it too."""
+    return {
+        re.sub(r"\s", "", chinese)
+        for chinese in re.findall(
+            r"\*\*?(?:[^*\n]|\n(?!\n))+\*\*?(?: one)?\s\(([^()\n,;]*[\u4e00-\u9fff]+)", markdown
+        )
+    } - {"三国演义"}  # a book, not a term
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_glossary_has_every_chinese_term_of_the_chapter(path: Path) -> None:
+    glossary = (ROOT / "book/glossary.md").read_text(encoding="utf-8")
+    known = {term for run in re.findall(r"\w*[\u4e00-\u9fff]\w*", glossary) for term in run.split("与")}
+    introduced = terms_introduced(chapter(nbformat.read(path, as_version=4), path.stem).markdown)
+    assert introduced
+    assert {t for t in introduced if not {t, t.removesuffix("模型"), t.removesuffix("估计")} & known} == set()
+
+
+def test_terms_are_found_in_all_forms() -> None:
+    text = "a *prior* (先验), the **n-gram\nmodel** (n 元模型), *ECE* (误差; {cite:t}`a`), "
+    assert terms_introduced(text + "a *conjugate* one (共轭) and the novel (小说)") == {
+        "先验",
+        "n元模型",
+        "误差",
+        "共轭",
+    }
+
+
 def test_right_answers_are_spread_over_the_book() -> None:
-    """Who always chooses the same place is right in at most half of the questions, and no place is left out."""
+    """To choose the same place always is right in at most half of the questions; no place is left out."""
     asked = [
         question
         for path in NOTEBOOKS
@@ -51,6 +80,12 @@ def test_right_answers_are_spread_over_the_book() -> None:
     places = Counter(question.right[0] for question in asked)
     assert max(places.values()) <= len(asked) / 2
     assert set(places) == set(range(max(len(question.choices) for question in asked)))
+
+
+def test_the_example_for_authors_keeps_the_form() -> None:
+    example = (ROOT / "book/authors.md").read_text("utf-8").split("```markdown\n")[1].split("\n```")[0]
+    alone = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(example, id="question-example")])
+    assert question_rules.answers_every_choice(chapter(alone, "example")) == []
 
 
 # --- the rules themselves, on a notebook that keeps all of them and on copies with one fault each
@@ -261,7 +296,10 @@ FAULTS = [
     ("answers_every_choice", replace("question-2", "**✓ Yes.**", "Yes.")),
     ("answers_every_choice", replace("question-2", "even from an answer that is short", "always")),
     ("answers_every_choice", replace("question-2", "</summary>\n\n", "</summary>\n")),
-    ("answers_every_choice", replace("question-2", "</details>\n\n<details>", "</details>\n\nOr:\n\n<details>")),
+    (
+        "answers_every_choice",
+        replace("question-2", "</details>\n\n<details>", "</details>\n\nOr:\n\n<details>"),
+    ),
     ("answers_every_choice", replace("question-2", "Who knows", "Who knows $x$")),
     ("answers_every_choice", set_field("question-2", "id", "quiz")),
     ("hides_its_right_answers", replace("question-2", QUESTION_2, QUESTION_1)),

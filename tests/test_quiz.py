@@ -57,7 +57,9 @@ def test_choices_open_by_keyboard_and_say_why(visit: Visit, address: str, name: 
     assert tex.count() > 0
     for formula in tex.all():
         formula.locator("mjx-container").wait_for(timeout=10_000)
-    assert [text for group in groups(page) for text in ("$", "\\(", "**", "`") if text in group.inner_text()] == []
+    assert [
+        text for group in groups(page) for text in ("$", "\\(", "**", "`") if text in group.inner_text()
+    ] == []
     assert visit.faults == []
 
 
@@ -91,5 +93,6 @@ def test_paper_shows_every_answer(visit: Visit, address: str) -> None:
     visit.page.emulate_media(media="print")
     for choice in visit.page.locator(".labutils-question details").all():
         answer, around = choice.locator("p").first.bounding_box(), choice.bounding_box()
-        assert answer and around  # a folded answer has a place as well, but outside of its choice
+        assert answer is not None
+        assert around is not None  # a folded answer has a place as well, but outside of its choice
         assert around["y"] < answer["y"] < answer["y"] + answer["height"] <= around["y"] + around["height"]

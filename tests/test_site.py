@@ -109,6 +109,12 @@ def test_a_page_loads_vega_and_mathjax_only_where_used(site: Path, page: str) ->
     assert ("/mathjax/" in scripts) == bool(text.select("span.math, div.math"))
 
 
+def test_the_bibliography_is_in_the_order_of_the_alphabet(site: Path) -> None:
+    words = article(site, "book/references").get_text(" ")
+    places = [words.index(name) for name in ("Colin Raffel", "Řehůřek", "Rissanen", "Zipf")]
+    assert places == sorted(places)
+
+
 def test_chapters_open_in_colab(site: Path) -> None:
     for page in PAGES:
         if page.startswith("notebooks/"):

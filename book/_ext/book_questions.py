@@ -1,9 +1,9 @@
 """Self-test questions: a group with a name for screen readers, and each choice marked as right or wrong.
 
 An author writes plain Markdown, which Jupyter, Colab and GitHub show as it is: a paragraph that begins with
-**Question.**, then each choice as `<details><summary>choice</summary>`, its answer, `</details>`, and the answer
-begins with ✓ or ✗. The page gets what style sheets need: `<div class="labutils-question">` around it, and
-`<details class="right">` or "wrong". No script: a choice opens as any drop-down does.
+**Question.**, then each choice as `<details><summary>choice</summary>`, its answer, `</details>`, where the
+answer begins with ✓ or ✗. The page gets what style sheets need: `<div class="labutils-question">` around it,
+and `<details class="right">` or "wrong". No script: a choice opens as any drop-down does.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def extent(siblings: list[nodes.Node], start: int) -> int:
             depth += len(OPENS.findall(node.astext()))
             closed = len(CLOSES.findall(node.astext()))
             depth, end = depth - closed, i + 1 if closed else end
-        if depth == 0 and (end > start and i >= end or is_question(node)):
+        if depth == 0 and ((end > start and i >= end) or is_question(node)):
             break
     return end
 
@@ -53,7 +53,7 @@ def raw(html: str) -> nodes.raw:
 
 
 class Questions(SphinxTransform):
-    """Put each question into a group of its own and mark its choices; complain about one that is misshapen."""
+    """Put each question into a group of its own and mark its choices; complain about a misshapen one."""
 
     default_priority = 400  # at reading
 
