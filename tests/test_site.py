@@ -109,6 +109,12 @@ def test_a_page_loads_vega_and_mathjax_only_where_used(site: Path, page: str) ->
     assert ("/mathjax/" in scripts) == bool(text.select("span.math, div.math"))
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_loads_the_style_of_questions_only_where_one_is(site: Path, page: str) -> None:
+    styles = " ".join(str(link.get("href", "")) for link in soup(site / f"{page}.html").find_all("link"))
+    assert ("/quiz.css" in styles) == bool(article(site, page).select(".labutils-question"))
+
+
 def test_the_bibliography_is_in_the_order_of_the_alphabet(site: Path) -> None:
     words = article(site, "book/references").get_text(" ")
     places = [words.index(name) for name in ("Colin Raffel", "Řehůřek", "Rissanen", "Zipf")]

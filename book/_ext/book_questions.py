@@ -87,8 +87,15 @@ class Questions(SphinxTransform):
         return kind
 
 
+def style_where_used(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Ask for the style sheet on pages that have a question."""
+    if doctree is not None and any(node.astext() == BEGIN for node in doctree.findall(nodes.raw)):
+        app.add_css_file("quiz.css")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_transform(Questions)
+    app.connect("html-page-context", style_where_used)
     # A change of this file is a reason to read all pages anew.
     own = zlib.crc32(Path(__file__).read_bytes())
     return {"version": "1", "env_version": own, "parallel_read_safe": True, "parallel_write_safe": True}
