@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import json
+import re
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ __all__ = ["PALETTE", "VERDICTS", "claims", "show", "show_chart", "style"]
 # here so that neighbours also differ in lightness when printed in grey.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#000000", "#CC79A7")
 VERDICTS = ("holds", "holds with a condition", "wrong")
+_FORMULA = re.compile(r"\$[^$\n]+\$")
 _SHORTEST_ALT = 25  # characters: less cannot say what is seen
 
 
@@ -109,7 +111,8 @@ def claims(rows: Iterable[tuple[str, str, str, str]]) -> None:
     """Display the chapter's table of checked claims.
 
     Each row is (where the claim stands, the claim in other words, what was measured, verdict);
-    the verdict is one of `VERDICTS`. Raises ValueError for an unknown verdict or an empty field.
+    the verdict is one of `VERDICTS`. Raises ValueError for an unknown verdict, an empty field, or a
+    vertical bar within a formula, which would end a cell of the table in JupyterLab.
     """
     from IPython.display import display
 
@@ -121,6 +124,12 @@ def claims(rows: Iterable[tuple[str, str, str, str]]) -> None:
             )
         if row[3] not in VERDICTS:
             raise ValueError(f"verdict is {row[3]!r}: expected one of {', '.join(VERDICTS)}")
+        for formula in _FORMULA.findall("\n".join(row)):
+            if "|" in formula:
+                raise ValueError(
+                    f"{formula} has a vertical bar, which ends a cell: write \\mid for 'given', \\Vert "
+                    "in a divergence, \\lvert and \\rvert around a size"
+                )
         cells = [cell.replace("|", "\\|").replace("\n", " ") for cell in row]
         cells[3] = f"**{cells[3]}**"
         lines.append("| " + " | ".join(cells) + " |")

@@ -21,7 +21,7 @@ PLACES = {
     "pyproject.toml": r'(Repository = ")[^"]*',
     "CITATION.cff": r"((?:repository-code|  url): )\S*",
     "book/use.md": r"(git clone )https?://\S*",
-    "book/index.md": r"(To cite: [^<]*<)[^>]*",
+    "book/index.md": r"(url += \{)[^}]*",
 }
 
 

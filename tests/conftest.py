@@ -12,7 +12,7 @@ from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "book" / "_ext")]
 
 import book  # noqa: E402  (scripts/book.py)
 from browser import CHROMIUM, FLAGS, Visit, serve  # noqa: E402

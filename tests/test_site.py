@@ -15,7 +15,7 @@ import book
 from conftest import ROOT
 
 PAGES = book.pages_of_toc(ROOT)
-GENERATED = {"index", "genindex", "search"}  # by Sphinx: a redirect to the first page, an index, the search
+GENERATED = {"404", "genindex", "search"}  # no page of the book
 # Attributes by which a page makes the browser ask for something; an ordinary <a href> asks for nothing.
 LOADS = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}
 NOT_FETCHED = {"next", "prev", "index", "search", "canonical"}  # <link rel>
@@ -109,6 +109,18 @@ def test_a_page_loads_vega_and_mathjax_only_where_used(site: Path, page: str) ->
     assert ("/mathjax/" in scripts) == bool(text.select("span.math, div.math"))
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_loads_the_style_of_questions_only_where_one_is(site: Path, page: str) -> None:
+    styles = " ".join(str(link.get("href", "")) for link in soup(site / f"{page}.html").find_all("link"))
+    assert ("/quiz.css" in styles) == bool(article(site, page).select(".labutils-question"))
+
+
+def test_the_bibliography_is_in_the_order_of_the_alphabet(site: Path) -> None:
+    words = article(site, "book/references").get_text(" ")
+    places = [words.index(name) for name in ("Colin Raffel", "Řehůřek", "Rissanen", "Zipf")]
+    assert places == sorted(places)
+
+
 def test_chapters_open_in_colab(site: Path) -> None:
     for page in PAGES:
         if page.startswith("notebooks/"):
@@ -125,6 +137,7 @@ def small(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "_config.yml", tmp_path)
     shutil.copytree(ROOT / "book/_ext", tmp_path / "book/_ext", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "book/static", tmp_path / "book/static")
+    shutil.copytree(ROOT / "book/templates", tmp_path / "book/templates")
     (tmp_path / "book/references.bib").write_text("", encoding="utf-8")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: page\n", encoding="utf-8")
     (tmp_path / "page.md").write_text("# A page\n\nWith a [link](page.md).\n", encoding="utf-8")
@@ -142,6 +155,7 @@ def test_a_faulty_page_stops_the_build_and_all_faults_are_named(small: Path) -> 
         "{cite:t}`nobody2000nothing`": "nobody2000nothing",
         "![](picture.png)": "picture without alternative text",
         '<div class="labutils-chart" data-alt="x">': "not in the form of labutils.show_chart",
+        "**Question.** Where are the choices?": "a question needs choices",
     }
     (small / "picture.png").write_bytes(b"")
     (small / "page.md").write_text("# A page\n\n" + "\n\n".join(faults), encoding="utf-8")
