@@ -8,9 +8,7 @@ build. Each formula also holds its MathML, which is what screen readers say. The
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import shutil
 import zlib
 from functools import cache
@@ -39,7 +37,6 @@ PARTS = (
 )
 FONTS = "output/chtml/fonts/woff-v2"
 STYLE_SHEET = "mathjax/mathjax.css"
-STYLE = re.compile(r'<(?P<tag>[\w-]+)(?P<before>[^>]*?) style="(?P<style>[^"]*)"(?P<after>[^>]*)>')
 OWN_RULES = """
 /* MathJax's letters are small: as high as those of the prose around them. */
 mjx-container[jax="CHTML"] { font-size: 119.5%; }
@@ -56,7 +53,6 @@ class Setter:
             self.engine.eval((files() / part).read_text(encoding="utf-8"))
         self.engine.eval((Path(__file__).parent / "mathjax_setter.js").read_text(encoding="utf-8"))
         self.done: dict[tuple[str, bool], str] = {}
-        self.styles: dict[str, str] = {}
 
     def set(self, tex: str, display: bool) -> str:
         """Return a formula as HTML; raises ValueError where MathJax does not understand it."""
@@ -64,26 +60,12 @@ class Setter:
             answer = json.loads(str(self.engine.call("set", tex, display)))
             if "fault" in answer:
                 raise ValueError(answer["fault"])
-            self.done[tex, display] = STYLE.sub(self.style_to_class, answer["html"])
+            self.done[tex, display] = answer["html"]
         return self.done[tex, display]
-
-    def style_to_class(self, found: re.Match[str]) -> str:
-        """Name a style attribute, which the site's policy forbids; the name's rule goes into the style sheet."""
-        style = found["style"].strip()
-        name = "mjx-s" + hashlib.sha256(style.encode()).hexdigest()[:8]
-        self.styles[name] = style
-        rest = found["before"] + found["after"]
-        if ' class="' in rest:
-            rest = rest.replace(' class="', f' class="{name} ', 1)
-        else:
-            rest += f' class="{name}"'
-        return f"<{found['tag']}{rest}>"
 
     def css(self) -> str:
         """Return the rules for everything set so far."""
-        # The name three times: as strong as an attribute against the rules above it.
-        own = "".join(f".{name}.{name}.{name} {{ {self.styles[name]} }}\n" for name in sorted(self.styles))
-        return str(self.engine.call("css")) + OWN_RULES + own
+        return str(self.engine.call("css")) + OWN_RULES
 
 
 def files() -> Path:
