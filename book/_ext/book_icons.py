@@ -17,7 +17,7 @@ from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 
-ASKED = re.compile(r'[ \t]*<(?:link|script)\b[^>]*/vendor/fontawesome/[^>]*>(?:</script>)?\n?')
+ASKED = re.compile(r"[ \t]*<(?:link|script)\b[^>]*/vendor/fontawesome/[^>]*>(?:</script>)?\n?")
 LINK = re.compile(r'href="(?P<static>[^"]*_static)/vendor/fontawesome/[^"]*\.css')
 CLASSES = re.compile(r'class="([^"]*\bfa[srb]?[ -][^"]*)"')
 CODE = re.compile(r"\\(f[0-9a-f]{3})\b")
@@ -72,13 +72,16 @@ def write_icons(source: Path, target: Path, names: set[str], extra: set[str]) ->
         )
     rules += [f".{name} {{ {MODIFIERS[name]} }}" for name in sorted(names & set(MODIFIERS))]
     # Twice: older browsers do not know the second form, which says that the character is not to be read out.
-    rules += [f'.{name}::before {{ content: "\\{codes[name]}"; content: "\\{codes[name]}" / ""; }}' for name in sorted(icons)]
+    rules += [
+        f'.{name}::before {{ content: "\\{codes[name]}"; content: "\\{codes[name]}" / ""; }}'
+        for name in sorted(icons)
+    ]
     (target / "icons.css").write_text("\n".join(rules) + "\n", encoding="utf-8")
 
 
 def write_font(source: Path, target: Path, codes: set[int]) -> None:
     """Write a font with the characters `codes` of another, compressed as browsers read it."""
-    font = TTFont(source)
+    font = TTFont(source, recalcTimestamp=False)
     cutter = subset.Subsetter(subset.Options(layout_features=[], name_IDs=[0, 13, 14]))  # the licence stays
     cutter.populate(unicodes=codes)
     cutter.subset(font)
@@ -97,7 +100,9 @@ def cut_down(app: Sphinx, exception: Exception | None) -> None:
         page = path.read_text(encoding="utf-8")
         names |= names_in(page)
         path.write_text(ASKED.sub(own_link, page), encoding="utf-8")
-    styles = " ".join(path.read_text(encoding="utf-8") for path in static.rglob("*.css") if source not in path.parents)
+    styles = " ".join(
+        path.read_text(encoding="utf-8") for path in static.rglob("*.css") if source not in path.parents
+    )
     write_icons(source, static / "icons", names, set(CODE.findall(styles)))
     for pattern in UNUSED:
         for path in list(static.glob(pattern)):

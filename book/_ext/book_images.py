@@ -1,6 +1,6 @@
 """Alternative text for the pictures that notebook cells have drawn; a picture without it stops the build.
 
-Also their size, so that a page does not jump while they load, and the order to load them only near the reader.
+Also their size, so that a page does not jump while they load, and word to load them only near the reader.
 
 myst-nb takes from an output's metadata only width and height, so the words are taken from the output's plain
 text instead, which `labutils.show(fig, alt=...)` writes: {"image/png": ..., "text/plain": alt}.
@@ -71,7 +71,7 @@ def load_late(app: Sphinx, page: str, template: str, context: dict[str, Any], do
         size = source and size_of(Path(app.srcdir) / source)
         more = "" if not seen or "loading=" in found[0] else ' loading="lazy" decoding="async"'
         seen.add(found[0])
-        if size and not re.search(r'\s(?:width|height|style)=', found[0]):
+        if size and not re.search(r"\s(?:width|height|style)=", found[0]):
             more += f' width="{size[0]}" height="{size[1]}"'
         return f"<img{more}{found['rest']}"
 

@@ -9,6 +9,7 @@ build. Each formula also holds its MathML, which is what screen readers say. The
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import zlib
 from functools import cache
@@ -24,6 +25,8 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
+from book_icons import write_font
+
 logger = logging.getLogger(__name__)
 PACKAGE = "sphinx-mathjax-offline"
 PARTS = (
@@ -35,6 +38,7 @@ PARTS = (
     "output/chtml/fonts/tex.js",
     "a11y/assistive-mml.js",
 )
+CONTENT = re.compile(r'content: "((?:[^"\\]|\\.)*)"')
 FONTS = "output/chtml/fonts/woff-v2"
 STYLE_SHEET = "mathjax/mathjax.css"
 OWN_RULES = """
@@ -48,7 +52,9 @@ class Setter:
 
     def __init__(self) -> None:
         self.engine = MiniRacer()
-        self.engine.eval("var window = globalThis, MathJax = {loader: {load: []}, startup: {typeset: false}};")
+        self.engine.eval(
+            "var window = globalThis, MathJax = {loader: {load: []}, startup: {typeset: false}};"
+        )
         for part in PARTS:
             self.engine.eval((files() / part).read_text(encoding="utf-8"))
         self.engine.eval((Path(__file__).parent / "mathjax_setter.js").read_text(encoding="utf-8"))
@@ -127,9 +133,23 @@ def load_where_used(app: Sphinx, page: str, template: str, context: dict[str, An
 def write_files(app: Sphinx, exception: Exception | None) -> None:
     """Write the style sheet and the fonts, if the site has a formula."""
     if exception is None and setter.cache_info().currsize:
-        folder = Path(app.outdir) / "_static" / "mathjax"
-        shutil.copytree(files() / FONTS, folder / "fonts", dirs_exist_ok=True)
-        (folder / Path(STYLE_SHEET).name).write_text(setter().css(), encoding="utf-8")
+        css = setter().css()
+        path = Path(app.outdir) / "_static" / STYLE_SHEET
+        (path.parent / "fonts").mkdir(parents=True, exist_ok=True)
+        path.write_text(css, encoding="utf-8")
+        # A formula's characters all stand in the style sheet, as `content`.
+        used = {ord(character) for text in CONTENT.findall(css) for character in unescaped(text)}
+        for font in (files() / FONTS).iterdir():
+            target = path.parent / "fonts" / font.name
+            if font.stem == "MathJax_Zero":
+                shutil.copyfile(font, target)  # it has no characters, only heights
+            else:
+                write_font(font, target, used)
+
+
+def unescaped(content: str) -> str:
+    """Return what a string in a style sheet stands for."""
+    return re.sub(r"\\([0-9A-Fa-f]+) ?|\\(.)", lambda at: chr(int(at[1], 16)) if at[1] else at[2], content)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def policy() -> str:
 
 
 def tamed(page: str, styles: dict[str, str]) -> str:
-    """Return the HTML of a page with the policy, and without what the policy forbids where a file can replace it.
+    """Return the HTML of a page with the policy, and what the policy forbids replaced where a file can do it.
 
     `styles` collects the style attributes, by the class that stands in their place.
     """
@@ -80,7 +80,9 @@ def tame_script(found: re.Match[str]) -> str:
     if "src=" in found["attributes"] or not text or DATA.search(found["attributes"]):
         return found[0]
     written = WRITTEN.fullmatch(text)
-    if written:  # markup that needs JavaScript: in the page from the start, shown by site.css once there is some
+    if (
+        written
+    ):  # markup that needs JavaScript: in the page from the start, shown by site.css once there is some
         return BUTTON.sub(r"<\g<tag> data-needs-script", written["markup"].strip(), count=1) + "\n"
     return "" if any(part in text for part in REPLACED) else found[0]
 
@@ -103,7 +105,9 @@ class Offences(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         if tag == "style":
             self.found.append("a <style>: write it into a file of book/static")
-        self.in_script = tag == "script" and not values.get("src") and not DATA.search(f'{values.get("type")}')
+        self.in_script = (
+            tag == "script" and not values.get("src") and not DATA.search(f"{values.get('type')}")
+        )
         address = values.get(LOADS.get(tag, ""), "")
         if REFUSED_ADDRESS.search(address):
             self.found.append(f"<{tag}> with an address of another host: {address[:80]}")
@@ -167,7 +171,9 @@ def apply(app: Sphinx, exception: Exception | None) -> None:
     rules = (f".{name}.{name}.{name} {{ {style} }}\n" for name, style in sorted(styles.items()))
     (site / "_static" / STYLE_SHEET).write_text("".join(rules), encoding="utf-8")
     if complaints:
-        raise SphinxError("The site's Content-Security-Policy forbids\n" + "\n".join(dict.fromkeys(complaints)))
+        raise SphinxError(
+            "The site's Content-Security-Policy forbids\n" + "\n".join(dict.fromkeys(complaints))
+        )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

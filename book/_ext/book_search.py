@@ -15,7 +15,17 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 LENGTH = 140  # characters
-SIGNS = {"mid": "|", "log": "log", "cdot": "·", "ge": "≥", "le": "≤", "times": "×", "in": "∈", "alpha": "α", "theta": "θ"}
+SIGNS = {
+    "mid": "|",
+    "log": "log",
+    "cdot": "·",
+    "ge": "≥",
+    "le": "≤",
+    "times": "×",
+    "in": "∈",
+    "alpha": "α",
+    "theta": "θ",
+}
 
 
 def opening(text: str) -> str:
@@ -40,7 +50,7 @@ def plain(tex: str) -> str:
 
 
 def leads_of(doctree: nodes.document) -> dict[str, tuple[str, str]]:
-    """Return title and first words of a page's sections and definitions by their anchors; the page's own is ""."""
+    """Return title and first words of a page ("") and of its sections and definitions, by their anchors."""
     leads: dict[str, tuple[str, str]] = {}
     for section in doctree.findall(nodes.section):
         heading = section.next_node(nodes.title)
@@ -53,7 +63,9 @@ def leads_of(doctree: nodes.document) -> dict[str, tuple[str, str]]:
         terms = [child for child in item.children if isinstance(child, nodes.term)]
         title = " · ".join(term.astext() for term in terms)  # English and Chinese
         if definition is not None:
-            leads |= {anchor: (title, opening(said_by(definition))) for term in terms for anchor in term["ids"]}
+            leads |= {
+                anchor: (title, opening(said_by(definition))) for term in terms for anchor in term["ids"]
+            }
     return leads
 
 

@@ -150,7 +150,9 @@
         this.say(`Search is not to be had: ${error.message}`);
         return;
       }
-      if (asked === this.input.value) this.show(find(asked), wordsOf(asked));
+      if (asked !== this.input.value) return;
+      this.show(find(asked), wordsOf(asked));
+      this.box.dataset.answers = asked;
     }
 
     show(results, words) {
