@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import shutil
 import threading
+import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -69,6 +70,15 @@ class Visit:
         else:
             self.faults.append(f"request to another host: {route.request.url}")
             route.abort()
+
+
+def wait_until(page: Page, expression: str, seconds: float = 10) -> None:
+    """Wait until an expression is true in the page; `page.wait_for_function` needs eval, which is refused."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        if time.monotonic() > end:
+            raise TimeoutError(f"not true after {seconds} s: {expression}")
+        page.wait_for_timeout(25)
 
 
 def live_charts(page: Page) -> int:

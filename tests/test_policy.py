@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import Page
 
 import book
-from browser import BROWSER_TESTS, Visit, live_charts
+from browser import BROWSER_TESTS, Visit, live_charts, wait_until
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "book/_ext"))
@@ -164,7 +164,7 @@ class TestInABrowser:
         page.locator("[data-action=print]").click()
         assert page.evaluate("window.printed")
         page.locator("[data-action=full-screen]").click()
-        page.wait_for_function("document.fullscreenElement !== null")
+        wait_until(page, "document.fullscreenElement !== null")
         assert violations(page) == []
         assert strict.faults == []
 

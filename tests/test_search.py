@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from browser import BROWSER_TESTS, Visit
+from browser import BROWSER_TESTS, Visit, wait_until
 
 PAGE = "notebooks/foundations/probability.html"
 
@@ -73,9 +73,8 @@ def answers(page: Page, typed: str) -> list[str]:
     """Type into the field that has the focus and return the titles of the answers."""
     page.keyboard.press("Control+a")
     page.keyboard.type(typed)
-    page.wait_for_function(
-        "document.activeElement.form.nextElementSibling.dataset.answers === " + json.dumps(typed)
-    )
+    mine = "document.activeElement.form.nextElementSibling.dataset.answers"
+    wait_until(page, f"{mine} === {json.dumps(typed)}")
     return page.locator(".live-search:visible .live-search-title").all_inner_texts()
 
 

@@ -2,7 +2,8 @@
 
 `labutils.show_chart` stores `<div class="labutils-chart" data-alt="..."><script type="application/json">`
 with the chart's Vega-Lite specification. At build time a still is drawn from it; in the browser charts.js
-replaces the still by the live chart once the reader comes near it. Only then is Vega loaded, from the site itself.
+replaces the still by the live chart once the reader comes near it. Only then is Vega loaded,
+from the site itself.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def setter() -> Setter:
 
 def tex_of(node: nodes.Element) -> str:
     """Return the TeX of a node; several lines without an environment of their own are one below the other."""
-    tex = node.astext().strip()
+    tex = str(node.astext()).strip()
     if isinstance(node, nodes.math) or node.get("nowrap") or r"\\" not in tex or r"\begin" in tex:
         return tex
     return rf"\begin{{split}}{tex}\end{{split}}"
