@@ -93,7 +93,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def build_default(folder: Path) -> Path:
-    """Build the same pages with Jupyter Book's own settings; our extensions' figures as their libraries do them."""
+    """Build the same pages with Jupyter Book's own settings; charts are written as Altair writes them."""
     for name in ("book", "notebooks"):
         shutil.copytree(
             ROOT / name, folder / name, ignore=shutil.ignore_patterns("_ext", "templates", "__pycache__")
@@ -157,7 +157,7 @@ class Elsewhere:
             "content-type": "text/javascript" if packs else "font/woff",
             "access-control-allow-origin": "*",
         }
-        # A body given here comes to the page as it is: the weight is added by the size it would have on the wire.
+        # Comes to the page as it is; what it would weigh on the wire is added by hand.
         self.added += len(gzip.compress(body, 6)) if packs else len(body)
         route.fulfill(body=body, headers=headers)
 
@@ -213,6 +213,7 @@ def measure(
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(
         description="Weight and speed of the site's pages, beside the default's."
     )

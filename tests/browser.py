@@ -72,10 +72,10 @@ class Visit:
             route.abort()
 
 
-def wait_until(page: Page, expression: str, seconds: float = 10) -> None:
+def wait_until(page: Page, expression: str, arg: object = None, seconds: float = 10) -> None:
     """Wait until an expression is true in the page; `page.wait_for_function` needs eval, which is refused."""
     end = time.monotonic() + seconds
-    while not page.evaluate(expression):
+    while not page.evaluate(expression, arg):
         if time.monotonic() > end:
             raise TimeoutError(f"not true after {seconds} s: {expression}")
         page.wait_for_timeout(25)
