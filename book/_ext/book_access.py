@@ -6,12 +6,14 @@ as badges, a word each; pictures drawn on white are marked, so that dark mode ca
 
 from __future__ import annotations
 
+import html
 import re
 import zlib
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from markupsafe import Markup
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -99,6 +101,11 @@ def is_drawing(path: Path) -> bool:
     return sum(shades[250:]) >= MOSTLY_WHITE * sum(shades)
 
 
+def marked(text: str) -> Markup:
+    """Return plain text as HTML with its Chinese marked, for templates."""
+    return Markup(CHINESE.sub(lambda found: f'<span lang="zh">{found[0]}</span>', html.escape(text)))  # noqa: S704
+
+
 def head_cell(found: re.Match[str]) -> str:
     """Return the opening tag of a head cell with what it heads; one that says so already stays."""
     if "scope=" in found[0]:
@@ -109,6 +116,7 @@ def head_cell(found: re.Match[str]) -> str:
 
 def mend(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Mend what Sphinx's writers say of a page to screen readers."""
+    context["marked"] = marked
     if "body" in context:
         body = re.sub(r"<th\b[^>]*>", head_cell, context["body"])
         # ARIA 1.3 takes this role back; the entries stand in a list.

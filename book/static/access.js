@@ -4,28 +4,34 @@
   "use strict";
   const html = document.documentElement;
 
-  // The theme does the same for code; these are the boxes it does not know.
-  const BOXES = ".pst-scrollable-table-container, div.math, .labutils-chart-live, .cell_output .text_html";
-  const names = { "pst-scrollable-table-container": "Table", math: "Formula", "labutils-chart-live": "Chart" };
+  const BOXES = {
+    ".pst-scrollable-table-container": "Table",
+    "div.math": "Formula",
+    ".labutils-chart-live": "", // has a name and a role of its own
+    ".cell_output .text_html": "Output",
+    pre: "", // the theme does these, too, but not when code is unfolded
+  };
 
-  function reach(box) {
+  function reach(box, name) {
     const scrolls = box.scrollWidth > box.clientWidth + 1;
     if (scrolls === (box.tabIndex === 0)) return;
-    if (!scrolls) {
-      for (const attribute of ["tabindex", "role", "aria-label"]) box.removeAttribute(attribute);
-      return;
+    if (scrolls) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+    if (scrolls && name) {
+      box.setAttribute("role", "group");
+      box.setAttribute("aria-label", `${name}, scrolls sideways`);
     }
-    const kind = Object.keys(names).find((name) => box.classList.contains(name));
-    box.tabIndex = 0;
-    box.setAttribute("role", "group");
-    box.setAttribute("aria-label", `${names[kind] ?? "Output"}, scrolls sideways`);
   }
 
   function watchBoxes() {
-    const observer = new ResizeObserver((entries) => entries.forEach((entry) => reach(entry.target)));
-    for (const box of document.querySelectorAll(BOXES)) {
-      observer.observe(box);
-      for (const inside of box.children) observer.observe(inside); // a formula that is typeset later
+    for (const [selector, name] of Object.entries(BOXES)) {
+      const observer = new ResizeObserver((seen) => {
+        for (const box of new Set(seen.map((entry) => entry.target.closest(selector)))) if (box) reach(box, name);
+      });
+      for (const box of document.querySelectorAll(selector)) {
+        observer.observe(box);
+        if (selector !== "pre") for (const inside of box.children) observer.observe(inside);
+      }
     }
   }
 

@@ -1,0 +1,112 @@
+"""A chapter on paper: text, solutions, stills and formulas; no navigation; light, whatever the screen is."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+from pypdf import PdfReader
+
+from browser import BROWSER_TESTS, Visit, live_charts
+
+pytestmark = BROWSER_TESTS
+CHAPTER = "notebooks/foundations/probability.html"
+HIDDEN = [".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".prev-next-footer", ".headerlink"]
+SOLUTION = "Two detectors that learnt from the same data make the same mistakes"
+FOLDED_CODE = "from itertools import pairwise"
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A chapter as it stands on a dark screen, charts alive."""
+    visit = Visit(browser, color_scheme="dark", viewport={"width": 1280, "height": 900})
+    visit.page.goto(f"{address}/{CHAPTER}", wait_until="load")
+    live_charts(visit.page)
+    yield visit.page
+    assert visit.faults == []
+    visit.page.context.close()
+
+
+@pytest.fixture
+def paper(page: Page) -> Iterator[Page]:
+    page.emulate_media(media="print")
+    page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    yield page
+    page.emulate_media(media="screen")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+
+
+def test_no_navigation_and_one_title(paper: Page) -> None:
+    assert [part for part in HIDDEN for found in paper.locator(part).all() if found.is_visible()] == []
+    assert [heading.is_visible() for heading in paper.locator("h1").all()] == [True]
+
+
+def test_nothing_is_folded(paper: Page) -> None:
+    assert paper.get_by_text(SOLUTION).is_visible()
+    unseen = paper.locator("details").evaluate_all("""(folded) => folded.filter((one) =>
+        [...one.children].some((part) => part.tagName !== "SUMMARY" && part.textContent.trim() && part.getBoundingClientRect().height === 0))""")
+    assert unseen == []
+    assert not paper.get_by_text("Show code cell source").first.is_visible()
+
+
+def test_what_is_folded_is_folded_again_afterwards(page: Page) -> None:
+    page.emulate_media(media="print")
+    page.wait_for_function("document.querySelectorAll('details:not([open])').length === 0")
+    page.emulate_media(media="screen")
+    page.wait_for_function("document.querySelectorAll('details[open]').length === 0")
+
+
+def test_stills_stand_for_what_moves(paper: Page) -> None:
+    for kind in ("chart", "explorer"):
+        figures = paper.locator(f"figure.labutils-{kind}").all()
+        assert figures or kind == "explorer"
+        for figure in figures:
+            assert not figure.locator(f".labutils-{kind}-live").is_visible()
+            assert figure.locator(f".labutils-{kind}-still").is_visible()
+
+
+def test_nothing_is_wider_than_the_paper(paper: Page) -> None:
+    paper.set_viewport_size({"width": 660, "height": 940})  # A4 less its margins
+    wide = paper.locator("article :is(pre, table, img, div.math, p)").evaluate_all(
+        "(parts) => parts.filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 90))"
+    )
+    paper.set_viewport_size({"width": 1280, "height": 900})
+    assert wide == []
+
+
+def test_the_pdf_holds_text_solutions_formulas_and_stills(page: Page) -> None:
+    pdf = PdfReader(io.BytesIO(page.pdf(format="A4")))
+    text = " ".join(" ".join(sheet.extract_text() for sheet in pdf.pages).split())
+    assert SOLUTION in text
+    assert FOLDED_CODE in text
+    assert "probability after" in text  # the title of an axis of a still, which is drawn as text
+    assert "Skip to main content" not in text
+    assert not re.search(r"Show code cell source|Back to top", text)
+    assert text.count("Where it breaks") == 1  # as a heading, and in no table of contents
+    pictures = sum(len(sheet.images) for sheet in pdf.pages)
+    assert pictures >= page.locator("article .cell_output img[src$='.png']").count()
+    fonts = {str(font["/BaseFont"]) for sheet in pdf.pages for font in (sheet["/Resources"].get("/Font") or {}).values()}
+    assert any("MJX" in font or "MathJax" in font for font in fonts)  # formulas are set
+
+
+def test_the_pages_of_the_pdf_are_light(page: Page) -> None:
+    sheet = PdfReader(io.BytesIO(page.pdf(format="A4", page_ranges="1", print_background=True))).pages[0]
+    drawn = sheet.get_contents().get_data().decode("latin-1")
+    # Every colour that fills something as large as a page: none is dark.
+    fills = re.findall(r"([\d.]+) ([\d.]+) ([\d.]+) rg[^A-Z]*?[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+) re", drawn)
+    dark = [fill for fill in fills if float(fill[3]) > 400 and float(fill[4]) > 400 and sum(map(float, fill[:3])) < 1.5]
+    assert dark == []
+
+
+def test_the_button_of_the_page_prints(browser: Browser, address: str) -> None:
+    visit = Visit(browser, color_scheme="dark")
+    visit.page.add_init_script("window.print = () => { window.printed = (window.printed ?? 0) + 1; };")
+    visit.page.goto(f"{address}/{CHAPTER}", wait_until="load")
+    visit.page.locator(".dropdown-download-buttons > button").click()
+    visit.page.locator(".btn-download-pdf-button").click()
+    assert visit.page.evaluate("window.printed") == 1
+    assert visit.faults == []
+    visit.page.context.close()
