@@ -35,7 +35,7 @@ def paper(page: Page) -> Iterator[Page]:
     page.emulate_media(media="print")
     page.wait_for_function("document.documentElement.dataset.theme === 'light'")
     yield page
-    page.emulate_media(media="screen")
+    page.emulate_media(media="null")  # no emulation: a PDF is then in print media
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
 
 
@@ -55,7 +55,7 @@ def test_nothing_is_folded(paper: Page) -> None:
 def test_what_is_folded_is_folded_again_afterwards(page: Page) -> None:
     page.emulate_media(media="print")
     page.wait_for_function("document.querySelectorAll('details:not([open])').length === 0")
-    page.emulate_media(media="screen")
+    page.emulate_media(media="null")  # no emulation: a PDF is then in print media
     page.wait_for_function("document.querySelectorAll('details[open]').length === 0")
 
 
@@ -92,21 +92,38 @@ def test_the_pdf_holds_text_solutions_formulas_and_stills(page: Page) -> None:
     assert any("MJX" in font or "MathJax" in font for font in fonts)  # formulas are set
 
 
-def test_the_pages_of_the_pdf_are_light(page: Page) -> None:
+def paper_colours(page: Page) -> set[str]:
+    """Return what the first sheet of a PDF is filled with from edge to edge."""
     sheet = PdfReader(io.BytesIO(page.pdf(format="A4", page_ranges="1", print_background=True))).pages[0]
-    drawn = sheet.get_contents().get_data().decode("latin-1")
-    # Every colour that fills something as large as a page: none is dark.
-    fills = re.findall(r"([\d.]+) ([\d.]+) ([\d.]+) rg[^A-Z]*?[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+) re", drawn)
-    dark = [fill for fill in fills if float(fill[3]) > 400 and float(fill[4]) > 400 and sum(map(float, fill[:3])) < 1.5]
-    assert dark == []
+    contents = sheet.get_contents()
+    assert contents is not None
+    drawn = contents.get_data().decode("latin-1")
+    fills = re.findall(r"([\d. ]+) rg\s(?:/G\d+ gs\s)?0 0 ([\d.]+) [\d.]+ re\sf", drawn)
+    return {colour for colour, width in fills if float(width) > 500}
+
+
+def test_a_dark_page_is_printed_on_white(page: Page) -> None:
+    assert paper_colours(page) == {"1 1 1"}
+    page.evaluate("""() => {
+        window.darken = () => (document.documentElement.dataset.theme = "dark");
+        addEventListener("beforeprint", window.darken);
+    }""")
+    assert paper_colours(page) != {"1 1 1"}  # the check can tell
+    page.evaluate("removeEventListener('beforeprint', window.darken)")
 
 
 def test_the_button_of_the_page_prints(browser: Browser, address: str) -> None:
     visit = Visit(browser, color_scheme="dark")
-    visit.page.add_init_script("window.print = () => { window.printed = (window.printed ?? 0) + 1; };")
     visit.page.goto(f"{address}/{CHAPTER}", wait_until="load")
+    visit.page.evaluate("""() => {
+        window.seen = [];
+        const look = () => window.seen.push([document.documentElement.dataset.theme, document.querySelector("details").open]);
+        addEventListener("beforeprint", look);
+        addEventListener("afterprint", look);
+    }""")
     visit.page.locator(".dropdown-download-buttons > button").click()
     visit.page.locator(".btn-download-pdf-button").click()
-    assert visit.page.evaluate("window.printed") == 1
+    visit.page.wait_for_function("window.seen.length === 2")
+    assert visit.page.evaluate("window.seen") == [["light", True], ["dark", False]]
     assert visit.faults == []
     visit.page.context.close()
