@@ -1,7 +1,7 @@
 """What is asked of a page so that everybody can use it: faults in its HTML, and faults that a browser sees.
 
-`markup_faults` reads HTML and needs no browser. `Checker` runs axe-core, the accessibility checker, in a page and
-computes the contrast of what axe leaves open.
+`markup_faults` reads HTML and needs no browser. `Checker` runs axe-core, the accessibility checker, in a page
+and computes the contrast of what axe leaves open.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from playwright.sync_api import Page
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
-# Rules that axe leaves off by itself: of WCAG 2.2, and experimental ones that find nothing false here. Not among
-# them: focus-order-semantics, which forbids what scrollable-region-focusable demands, a table that has the focus.
+# Rules that axe leaves off by itself: of WCAG 2.2, and experimental ones that find nothing false here. One
+# that does, focus-order-semantics, forbids what scrollable-region-focusable demands: a wide table with the focus.
 MORE_RULES = [
     "label-content-name-mismatch",
     "p-as-heading",
@@ -47,7 +47,9 @@ def heading_faults(page: BeautifulSoup) -> list[str]:
     main = page.find("main") or page
     assert isinstance(main, Tag)
     levels = [int(heading.name[1]) for heading in main.find_all(re.compile("^h[1-6]$"))]
-    faults = [] if levels.count(1) == 1 and levels[0] == 1 else [f"headings begin with {levels[:3]}, not one h1"]
+    faults = (
+        [] if levels.count(1) == 1 and levels[0] == 1 else [f"headings begin with {levels[:3]}, not one h1"]
+    )
     return faults + [f"h{high} is followed by h{low}" for high, low in pairwise(levels) if low > high + 1]
 
 
@@ -82,26 +84,34 @@ def markup_faults(html: str) -> list[str]:
     """Return what is wrong with a page for readers who do not see it or do not use a mouse."""
     page = BeautifulSoup(html, "html.parser")
     faults = heading_faults(page) + table_faults(page) + language_faults(page)
-    faults += [f"picture without alt: {image.get('src')}" for image in page.find_all("img") if not image.has_attr("alt")]
+    faults += [
+        f"picture without alt: {image.get('src')}"
+        for image in page.find_all("img")
+        if not image.has_attr("alt")
+    ]
     for control in page.find_all(["input", "select", "textarea"]):
-        hidden = control.get("type") in ("hidden", "submit", "button") or "sidebar-toggle" in (control.get("class") or [])
+        hidden = control.get("type") in ("hidden", "submit", "button") or "sidebar-toggle" in (
+            control.get("class") or []
+        )
         if not hidden and not is_labelled(control, page):
             faults.append(f"form control without a label: {str(control)[:80]}")
     for element in page.find_all(["a", "button", "summary"]):
         if (element.name != "a" or element.get("href")) and not words(element):
             faults.append(f"{element.name} without words: {str(element)[:80]}")
     identities = [element["id"] for element in page.find_all(id=True)]
-    faults += [f"id given twice: {name}" for name in sorted({x for x in identities if identities.count(x) > 1})]
+    faults += [
+        f"id given twice: {name}" for name in sorted({x for x in identities if identities.count(x) > 1})
+    ]
     if not page.find("a", href="#main-content"):
         faults.append("no link that skips to the main part")
     return faults
 
 
-# Contrast by WCAG's formula, of the text of elements against the colour behind them. For code, where axe takes
-# minutes, and for what axe leaves open: text in charts, and beside generated content.
+# Contrast by WCAG's formula, of the text of elements against the colour behind them. For code, where each
+# word is an element and axe is slow, and for what axe leaves open: text in charts, and beside generated content.
 CONTRAST = """
 (elements) => {
-  const parse = (text) => { const n = text.match(/[\\d.]+/g).map(Number); return n.length > 3 ? n : [...n, 1]; };
+  const parse = (text) => [...text.match(/[\\d.]+/g).map(Number), 1].slice(0, 4);
   const over = (top, below) => [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
   const part = (c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
   const light = (c) => 0.2126 * part(c[0]) + 0.7152 * part(c[1]) + 0.0722 * part(c[2]);
@@ -124,7 +134,8 @@ CONTRAST = """
     const ground = behind(element);
     const [a, b] = [light(over(parse(ink), ground)), light(ground)].sort((x, y) => y - x);
     const ratio = (a + 0.05) / (b + 0.05);
-    if (ratio < 4.5) faults.set(`${ink} on ${ground.slice(0, 3)}`, [ratio.toFixed(2), element.textContent.trim().slice(0, 40)]);
+    const text = element.textContent.trim().slice(0, 40);
+    if (ratio < 4.5) faults.set(`${ink} on ${ground.slice(0, 3)}`, [ratio.toFixed(2), text]);
   }
   return [...faults].map(([colours, [ratio, text]]) => `color-contrast: ${ratio} (${colours}): ${text}`);
 }
@@ -149,7 +160,12 @@ class Checker:
             for rule in found["violations"]
             for node in rule["nodes"]
         ]
-        open_ = [node["target"] for rule in found["incomplete"] if rule["id"] == "color-contrast" for node in rule["nodes"]]
+        open_ = [
+            node["target"]
+            for rule in found["incomplete"]
+            if rule["id"] == "color-contrast"
+            for node in rule["nodes"]
+        ]
         selectors = [target[-1] for target in open_ if len(target) == 1]
         return faults + self.contrast(selectors)
 
@@ -160,7 +176,9 @@ class Checker:
 
     def everything_but_colours(self) -> list[str]:
         """Check what does not depend on the theme."""
-        rules = {rule: {"enabled": True} for rule in MORE_RULES} | {rule: {"enabled": False} for rule in COLOUR_RULES}
+        rules = {rule: {"enabled": True} for rule in MORE_RULES} | {
+            rule: {"enabled": False} for rule in COLOUR_RULES
+        }
         return self.run({"rules": rules})
 
     def colours(self) -> list[str]:

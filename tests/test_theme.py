@@ -27,7 +27,9 @@ def open_(page: Page, address: str) -> list[str]:
 
 
 @pytest.mark.parametrize("system", ["light", "dark"])
-def test_first_visit_follows_the_system_without_a_flash(browser: Browser, address: str, site: Path, system: str) -> None:
+def test_first_visit_follows_the_system_without_a_flash(
+    browser: Browser, address: str, site: Path, system: str
+) -> None:
     for start in (f"{address}/book/use.html", (site / "book/use.html").as_uri()):
         visit = Visit(browser, color_scheme=system)
         visit.page.add_init_script(WATCH)
@@ -72,16 +74,21 @@ def test_figures_on_white_are_recoloured_in_the_dark(browser: Browser, address: 
     figure = visit.page.locator(".cell_output img.on-white").first
     figure.scroll_into_view_if_needed()
     figure.evaluate("image => image.decode()")
-    corner, words = visit.page.evaluate("""(image) => {
-        const canvas = Object.assign(document.createElement("canvas"), { width: image.naturalWidth, height: image.naturalHeight });
+    corner, words = visit.page.evaluate(
+        """(image) => {
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
         const pen = canvas.getContext("2d");
         pen.filter = getComputedStyle(image).filter;
         pen.drawImage(image, 0, 0);
-        const light = (x) => x[0] + x[1] + x[2], data = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+        const data = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+        const light = (i) => data[i] + data[i + 1] + data[i + 2];
         let brightest = 0;
-        for (let i = 0; i < data.length; i += 4) brightest = Math.max(brightest, light(data.subarray(i, i + 3)));
-        return [light(data), brightest];
-    }""", figure.element_handle())
+        for (let i = 0; i < data.length; i += 4) brightest = Math.max(brightest, light(i));
+        return [light(0), brightest];
+    }""",
+        figure.element_handle(),
+    )
     assert corner < 30  # what was white is black,
     assert words > 600  # what was black is nearly white
     visit.page.context.close()

@@ -1,7 +1,7 @@
 """What screen readers, keyboards and dark mode need and neither Sphinx nor the theme gives a page.
 
-Chinese words say that they are Chinese; tables say which cells head which; a table of claims shows its verdicts
-as badges, a word each; pictures drawn on white are marked, so that dark mode can recolour them (site.css).
+Chinese words say that they are Chinese; tables say which cells head which; a table of claims shows its
+verdicts as badges, a word each; pictures drawn on white are marked, so that dark mode can recolour them.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
-# A word with a Chinese character in it, and what follows it up to the last such word of the run: 加k平滑; 你好，世界
+# A word with a Chinese character in it, and all up to the last such word of the run: 加k平滑; 你好，世界
 HAN = r"[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 WORD = rf"\w*{HAN}\w*"
 CHINESE = re.compile(rf"{WORD}(?:[\s·、，。；：？！“”‘’（）《》〈〉「」『』…—]*{WORD})*[、，。；：？！…]*")
 # Not prose: code and formulas stay as they are.
 NOT_PROSE = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.comment)
 VERDICTS = {"holds": "holds", "holds with a condition": "condition", "wrong": "wrong"}
-MOSTLY_WHITE = 0.6  # of a drawing's pixels; less is a photograph or a map of colours, which keeps its colours
+MOSTLY_WHITE = 0.6  # of a drawing's pixels; less is a photograph or a map, which keeps its colours
 
 
 class ChineseWords(SphinxPostTransform):
-    """Mark runs of Chinese in English prose, `<span lang="zh">`: screen readers change their voice for them."""
+    """Mark runs of Chinese in prose, `<span lang="zh">`: screen readers change their voice for it."""
 
     default_priority = 800  # after citations and links have their text
     formats = ("html",)
@@ -73,7 +73,7 @@ class Claims(SphinxPostTransform):
             table["classes"].append("claims")
             next(table.findall(nodes.colspec))["stub"] = 1
             for row in next(table.findall(nodes.tbody)).children:
-                cell = row.children[-1]  # type: ignore[attr-defined]
+                cell = row.children[-1]
                 said = cell.astext().strip()
                 if said not in VERDICTS:
                     logger.warning("a verdict is one of %s, not %r", ", ".join(VERDICTS), said, location=cell)
