@@ -17,7 +17,7 @@ from playwright.sync_api import Page
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 # Rules that axe leaves off by itself: of WCAG 2.2, and experimental ones that find nothing false here. One
-# that does, focus-order-semantics, forbids what scrollable-region-focusable demands: a wide table with the focus.
+# that does, focus-order-semantics, forbids what scrollable-region-focusable demands: a table with the focus.
 MORE_RULES = [
     "label-content-name-mismatch",
     "p-as-heading",
@@ -108,7 +108,7 @@ def markup_faults(html: str) -> list[str]:
 
 
 # Contrast by WCAG's formula, of the text of elements against the colour behind them. For code, where each
-# word is an element and axe is slow, and for what axe leaves open: text in charts, and beside generated content.
+# word is an element and axe is slow, and for what axe leaves open: text in charts, by generated content.
 CONTRAST = """
 (elements) => {
   const parse = (text) => [...text.match(/[\\d.]+/g).map(Number), 1].slice(0, 4);
