@@ -27,7 +27,7 @@ CHINESE = re.compile(rf"{WORD}(?:[\s·、，。；：？！“”‘’（）《
 # Not prose: code and formulas stay as they are.
 NOT_PROSE = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.comment)
 VERDICTS = {"holds": "holds", "holds with a condition": "condition", "wrong": "wrong"}
-MOSTLY_WHITE = 0.6  # of a drawing's pixels; less is a photograph or a map, which keeps its colours
+MOSTLY_WHITE = 0.4  # of a drawing; less is a photograph or a map, which keeps its colours
 
 
 class ChineseWords(SphinxPostTransform):
@@ -95,7 +95,7 @@ class Drawings(SphinxPostTransform):
 
 
 def is_drawing(path: Path) -> bool:
-    """Whether most of a picture is white."""
+    """Whether a picture is white where nothing is drawn."""
     with Image.open(path) as picture:
         shades = picture.convert("L").histogram()
     return sum(shades[250:]) >= MOSTLY_WHITE * sum(shades)
