@@ -1,7 +1,7 @@
 """Carry the repository's address and branch from _config.yml to every other place.
 
-`make repository` runs this. To publish a release, set `repository.branch` in _config.yml to its tag first: the
-set-up cells of that release's notebooks then install that release's labutils, whatever comes after it.
+`make repository` runs this. To publish a release, set `repository.branch` in _config.yml to its tag first:
+the set-up cells of that release's notebooks then install that release's labutils, whatever comes after it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import yaml
 import execute
 
 ROOT = Path(__file__).resolve().parent.parent
-# Outside Colab the cell installs nothing. What pip finds there already it leaves alone (see pyproject.toml), and
-# a second run, after a restart for instance, changes nothing. If the installation fails, the shell's `||` says so
-# before the import fails: Colab's own advice there is to install a package of that name, which is not ours.
+# Outside Colab the cell installs nothing. In Colab, pip leaves alone what is there (see pyproject.toml), and
+# a second run, after a restart for instance, changes nothing. Where the installation fails, the shell's `||`
+# says so before the import does: Colab's advice at that is to install the package of that name, not ours.
 SETUP = """\
 import sys
 if "google.colab" in sys.modules:
@@ -58,6 +58,7 @@ class Repository:
         return SETUP.format(url=self.url, branch=self.branch, failure=FAILURE)
 
     def fill(self, template: str) -> str:
+        """Put address, branch and folder into a template."""
         return template.format(url=self.url, branch=self.branch, folder=self.folder)
 
 
@@ -76,8 +77,7 @@ def carry(root: Path) -> list[Path]:
         if path.exists():
             old = new = path.read_text(encoding="utf-8")
             for pattern, template in places:
-                address = repository.fill(template)
-                new = re.sub(pattern, lambda found, address=address: found[1] + address, new)
+                new = re.sub(pattern, r"\g<1>" + repository.fill(template).replace("\\", r"\\"), new)
             if new != old:
                 path.write_text(new, encoding="utf-8")
                 changed.append(path)
@@ -86,7 +86,7 @@ def carry(root: Path) -> list[Path]:
 
 
 def carry_into_notebook(path: Path, repository: Repository) -> bool:
-    """Write the set-up cell; its outputs stay those of the same code, since only Colab runs the changed line."""
+    """Write the set-up cell. Its outputs are still those of the code: only Colab runs the changed line."""
     notebook = nbformat.read(path, as_version=4)
     up_to_date = not execute.needs_run(path)
     cells = [cell for cell in notebook.cells if cell.get("id") == "setup" and cell.source != repository.setup]
