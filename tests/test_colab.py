@@ -32,6 +32,8 @@ pytestmark = [
         not (ROOT / ".git").exists(), reason="NOT A GIT CHECKOUT: COLAB'S SET-UP CELL IS NOT TRIED"
     ),
 ]
+WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDGET_MANAGER = "from google.colab.output import _widgets\nprint(_widgets._installed_url)"
 
 
 @pytest.fixture(scope="session")
@@ -73,10 +75,17 @@ def test_notebook_alone_prints_what_is_stored(path: Path, session: Session) -> N
     assert "labutils" not in before
 
     alone = nbformat.read(path, as_version=4)
+    alone.cells.append(nbformat.v4.new_code_cell(WIDGET_MANAGER, id="widget-manager"))
     session.execute(alone)
 
-    assert "Traceback" not in str(alone.cells)
+    manager = alone.cells.pop().outputs[0].text.strip()
     assert differences(stored, alone) == []
+    explorers = [cell for cell in alone.cells if "show_explorer(" in cell.source]
+    assert (manager != "None") == bool(explorers)  # anywidget has switched it on, and only where it is needed
+    for cell in explorers:
+        [shown] = [output.data for output in cell.outputs if output.output_type == "display_data"]
+        assert shown[WIDGET]["model_id"]
+        assert len(shown["text/plain"]) > 40  # what it shows, where no widget can be drawn
     after = session.installed()
     assert before.items() <= after.items()  # nothing that was there has changed
     commit = run("git", "-C", session.colab.remote, "rev-parse", repository.read(ROOT).branch).strip()
