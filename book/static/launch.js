@@ -24,15 +24,18 @@
     const example = "for example https://hub.example.org";
     const typed = text.trim();
     if (!typed) throw new Error(`Type your hub's address, ${example}.`);
+    const unreadable = new Error(`This is not the address of a hub. Copy it from your browser, ${example}.`);
+    const hasScheme = /^[a-z][a-z0-9+.-]*:(?!\d)/i.test(typed); // "hub.example.org:8000" has none
     let url;
     try {
-      url = new URL(/^[a-z][a-z0-9+.-]*:/i.test(typed) && !/^[\w.-]+:\d/.test(typed) ? typed : `https://${typed}`);
+      url = new URL(hasScheme ? typed : `https://${typed}`);
     } catch {
-      throw new Error(`This is not the address of a hub. Copy it from your browser, ${example}.`);
+      throw unreadable;
     }
     if (url.protocol !== "https:")
       throw new Error(`The address has to begin with https://, ${example}: other connections can be read on the way.`);
     if (url.username || url.password) throw new Error("Leave name and password out of the address: the hub asks for them.");
+    if (!/^[\w.-]+$|^\[[\da-f:]+\]$/i.test(url.hostname)) throw unreadable; // Chromium takes spaces for a name
     const base = url.pathname.replace(/\/(?:hub|user)(?:\/.*)?$/, "").replace(/\/+$/, "");
     return url.origin + base;
   }
