@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ConfigError
 
-TEMPLATES = "book/templates"
+TEMPLATES = Path(__file__).parent / "templates"
 TEMPLATE = "book-launch.html"
 GUIDE = "book/use"
 HUB_SECTION = "run-it-on-a-jupyterhub"
@@ -59,8 +59,7 @@ def take_over(app: Sphinx, config: Config) -> None:
         "colab": buttons["colab_url"].rstrip("/"),
         "binder": buttons["binderhub_url"].rstrip("/"),
     }
-    if TEMPLATES not in config.templates_path:
-        config.templates_path.append(TEMPLATES)
+    config.templates_path.append(str(TEMPLATES))
     options["article_header_end"] = [
         TEMPLATE,
         *options.get("article_header_end", ["article-header-buttons.html"]),
