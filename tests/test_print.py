@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from pypdf import PdfReader
 
-from browser import BROWSER_TESTS, Visit, live_charts
+from browser import BROWSER_TESTS, Visit, live_charts, wait_until
 
 pytestmark = BROWSER_TESTS
 CHAPTER = "notebooks/foundations/probability.html"
@@ -39,10 +39,10 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
 @pytest.fixture
 def paper(page: Page) -> Iterator[Page]:
     page.emulate_media(media="print")
-    page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    wait_until(page, "document.documentElement.dataset.theme === 'light'")
     yield page
     page.emulate_media(media="null")  # no emulation: a PDF is then in print media
-    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    wait_until(page, "document.documentElement.dataset.theme === 'dark'")
 
 
 def test_no_navigation_and_one_title(paper: Page) -> None:
@@ -60,9 +60,9 @@ def test_nothing_is_folded(paper: Page) -> None:
 
 def test_what_is_folded_is_folded_again_afterwards(page: Page) -> None:
     page.emulate_media(media="print")
-    page.wait_for_function("document.querySelectorAll('details:not([open])').length === 0")
+    wait_until(page, "document.querySelectorAll('details:not([open])').length === 0")
     page.emulate_media(media="null")  # no emulation: a PDF is then in print media
-    page.wait_for_function("document.querySelectorAll('details[open]').length === 0")
+    wait_until(page, "document.querySelectorAll('details[open]').length === 0")
 
 
 def test_stills_stand_for_what_moves(paper: Page) -> None:
@@ -106,7 +106,8 @@ def test_the_pdf_holds_text_solutions_formulas_and_stills(page: Page) -> None:
         for sheet in pdf.pages
         for font in (sheet["/Resources"].get("/Font") or {}).values()
     }
-    assert any("MJX" in font or "MathJax" in font for font in fonts)  # formulas are set
+    # Fonts that come with the page; nothing but formulas uses any.
+    assert any("OTS-derived" in font or "MathJax" in font for font in fonts)
 
 
 def paper_colours(page: Page) -> set[str]:
@@ -138,7 +139,7 @@ def test_the_button_of_the_page_prints(browser: Browser, address: str) -> None:
     })""")
     visit.page.locator(".dropdown-download-buttons > button").click()
     visit.page.locator(".btn-download-pdf-button").click()
-    visit.page.wait_for_function("window.seen")
+    wait_until(visit.page, "window.seen")
     assert visit.page.evaluate("window.seen") == ["light", True]
     assert visit.faults == []
     visit.page.context.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from browser import BROWSER_TESTS, Visit, live_charts
+from browser import BROWSER_TESTS, Visit, live_charts, wait_until
 
 pytestmark = BROWSER_TESTS
 CHAPTER = "notebooks/foundations/probability.html"
@@ -35,7 +35,7 @@ def test_first_visit_follows_the_system_without_a_flash(
         visit.page.add_init_script(WATCH)
         assert open_(visit.page, start) == [system, system]
         visit.page.emulate_media(color_scheme="light" if system == "dark" else "dark")  # at sunset, say
-        visit.page.wait_for_function(f"{THEME} !== '{system}'")
+        wait_until(visit.page, f"{THEME} !== '{system}'")
         visit.page.context.close()
 
 
