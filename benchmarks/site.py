@@ -74,7 +74,7 @@ class Packed(SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        pass
+        """Say nothing."""
 
 
 @functools.cache
