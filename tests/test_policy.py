@@ -134,8 +134,8 @@ class TestInABrowser:
 
     def test_no_page_runs_into_the_policy(self, strict: Visit, base: str, site: Path) -> None:
         for name, text in sorted(pages(site).items()):
-            if 'http-equiv="Refresh"' in text:
-                continue  # it leads to another of them
+            if name == "404.html" or 'http-equiv="Refresh"' in text:
+                continue  # seen by test_front.py, below the path that it is made for; leads to another of them
             query = "?q=entropy" if name == "search.html" else ""
             strict.page.goto(f"{base}/{name}{query}", wait_until="load")
             if query:
@@ -147,14 +147,13 @@ class TestInABrowser:
     def test_what_moves_moves_under_the_policy(self, strict: Visit, base: str, name: str) -> None:
         page = strict.page
         page.goto(f"{base}/{name}.html", wait_until="load")
-        assert live_charts(page) >= 1
-        for slider in page.locator("figure.labutils-chart input[type=range]").all():
+        live_charts(page)
+        sliders = page.locator("figure input[type=range]:visible")
+        assert sliders.count() >= 1
+        for slider in sliders.all():
             slider.press("End")
-        box = page.locator(".labutils-chart-live svg").last.bounding_box()
-        assert box is not None
-        page.mouse.move(
-            box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        )  # a tooltip, where there is one
+        for live in page.locator(".labutils-chart-live svg").all():
+            live.hover()  # a tooltip, where there is one
         theme = page.evaluate("document.documentElement.dataset.theme")
         for _ in range(2):
             page.locator(".bd-header-article .theme-switch-button").click()

@@ -57,6 +57,8 @@ def leads_of(doctree: nodes.document) -> dict[str, tuple[str, str]]:
         said = next((said_by(child) for child in section.children if isinstance(child, nodes.paragraph)), "")
         if heading is not None:
             is_page = isinstance(section.parent, nodes.document)
+            if is_page and not said:  # the landing page opens with a box
+                said = next(map(said_by, section.findall(nodes.paragraph)), "")
             leads["" if is_page else section["ids"][0]] = (heading.astext(), opening(said))
     for item in doctree.findall(nodes.definition_list_item):
         definition = item.next_node(nodes.definition)
