@@ -135,7 +135,7 @@ class TestInABrowser:
     def test_no_page_runs_into_the_policy(self, strict: Visit, base: str, site: Path) -> None:
         for name, text in sorted(pages(site).items()):
             if name == "404.html" or 'http-equiv="Refresh"' in text:
-                continue  # seen by test_front.py, below the path that it is made for; leads to another of them
+                continue  # seen by test_front.py, below its own path; or leads to another page
             query = "?q=entropy" if name == "search.html" else ""
             strict.page.goto(f"{base}/{name}{query}", wait_until="load")
             if query:
