@@ -85,11 +85,12 @@ def show_chart(chart: alt_module.TopLevelMixin, alt: str) -> None:
     JupyterLab draws the chart itself, the site draws it with a copy of Vega of its own, and in
     Colab Altair's renderer does. Raises ValueError if `alt` is missing or says too little.
     """
-    from IPython.display import HTML, display
+    from IPython.display import display
 
     alt = checked_alt(alt)
     if "google.colab" in sys.modules:
-        display(HTML(chart.to_html(fullhtml=False, output_div="labutils-chart")))
+        html_of_chart = chart.to_html(fullhtml=False, output_div="labutils-chart")
+        display({"text/html": html_of_chart, "text/plain": alt}, raw=True)
         return
     spec = chart.to_dict()
     # "<" must not end the script element early, whatever the data say

@@ -112,8 +112,9 @@ def test_in_colab_altair_draws_the_chart(displayed, monkeypatch):
     monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
     show_chart(chart(), alt=WORDS)
     [(shown, _)] = displayed
-    assert "vegaEmbed" in shown.data
-    assert "<html" not in shown.data
+    assert "vegaEmbed" in shown["text/html"]
+    assert "<html" not in shown["text/html"]
+    assert shown["text/plain"] == WORDS
 
 
 # ---- Claims ----

@@ -166,7 +166,7 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> Any:
         ),
         code(
             "setup",
-            repository.SETUP.format(address=repository.address(ROOT)),
+            repository.read(ROOT).setup,
             tags=["nbval-ignore-output", "hide-input"],
         ),
         text("one", "## One\n\nAs {cite:t}`shannon1951prediction` says, $5! > 5$ and `a!`."),
