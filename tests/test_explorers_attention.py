@@ -43,7 +43,9 @@ def weights(width: int, power: float, mask: str, temperature: float) -> torch.Te
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("division", DIVISIONS)
 @pytest.mark.parametrize(("width", "temperature"), [(4, 1), (16, 0.1), (64, 3), (256, 20)])
-def test_explorer_equals_attention(engine: Engine, width: int, temperature: float, division: str, mask: str) -> None:
+def test_explorer_equals_attention(
+    engine: Engine, width: int, temperature: float, division: str, mask: str
+) -> None:
     found = engine.compute(
         "attention_scores",
         values(width=width, division=division, mask=mask, temperature=temperature),
@@ -64,7 +66,9 @@ def test_dividing_after_the_softmax_shrinks_the_rows_and_softens_nothing(engine:
 
 
 def test_temperature_16_undoes_a_missing_division_at_256(engine: Engine) -> None:
-    hot = engine.compute("attention_scores", values(width=256, division="by nothing", temperature=16), VECTORS)
+    hot = engine.compute(
+        "attention_scores", values(width=256, division="by nothing", temperature=16), VECTORS
+    )
     assert hot == engine.compute("attention_scores", values(width=256), VECTORS)
 
 

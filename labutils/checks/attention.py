@@ -15,7 +15,9 @@ def _draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, scale: float | None = None) -> Tensor:
+def _attend(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, scale: float | None = None
+) -> Tensor:
     scores = q @ k.mT * (1 / math.sqrt(q.shape[-1]) if scale is None else scale)
     if mask is not None:
         scores = scores.masked_fill(~mask, -math.inf)
@@ -71,7 +73,9 @@ def attention(answer: Any) -> str | None:
             return "rows of weights sum to 0.125 at d = 64: divided after the softmax?"
         columns = (q @ k.mT / 8).softmax(-2) @ v
         if _same(found, columns):
-            return "the columns of weights sum to one and not the rows: the softmax runs along the keys, the last axis."
+            return (
+                "the columns of weights sum to one, not the rows: the softmax runs along the keys, axis −1."
+            )
         return f"rows of weights sum to {float(sums.mean()):.3g} on average, not to 1."
     for scale, meaning in (
         (1.0, "without any division the scores are 8 times too far apart at d = 64"),
@@ -117,15 +121,17 @@ def heads(answer: Any) -> str | None:
     q, k, v = (2 * _draw(n, d, seed=seed) for seed in (4, 5, 6))
 
     def joined(parts: list[tuple[Tensor, ...]], scale: float | None, dim: int) -> Tensor:
-        return torch.cat([_attend(*part, scale=scale) for part in parts], dim=dim)
+        return torch.cat([_attend(q_i, k_i, v_i, scale=scale) for q_i, k_i, v_i in parts], dim=dim)
 
     columns = list(zip(*(x.chunk(n_head, dim=-1) for x in (q, k, v)), strict=True))
     rows = list(zip(*(x.chunk(n_head, dim=0) for x in (q, k, v)), strict=True))
     right, found = joined(columns, None, -1), answer(q, k, v, n_head)
     if isinstance(found, Tensor) and found.shape == (n, d // n_head):
-        return f"the output has shape {tuple(found.shape)}: put the heads side by side, do not add or average them."
+        shape = tuple(found.shape)
+        return f"the output has shape {shape}: put the heads side by side, do not add or average them."
     if isinstance(found, Tensor) and found.shape == (n_head * n, d // n_head):
-        return f"the output has shape {tuple(found.shape)}: put the heads side by side, not one under the other."
+        shape = tuple(found.shape)
+        return f"the output has shape {shape}: put the heads side by side, not one under the other."
     if fault := _wrong_shape(found, right, "the output"):
         return fault
     if _same(found, right):
@@ -133,16 +139,21 @@ def heads(answer: Any) -> str | None:
         return None if _same(whole, _attend(q, k, v)) else "with one head it should be plain attention."
     viewed = [tuple(x.reshape(n_head, n, d // n_head)[i] for x in (q, k, v)) for i in range(n_head)]
     laced = [tuple(x[:, i::n_head] for x in (q, k, v)) for i in range(n_head)]
+    stacked = joined(columns, None, 0).reshape(n, d)  # (n_head, n, d_head) seen as (n, d)
+    cut = "reshape to (n_head, n, d_head) cuts rows apart: to (n, n_head, d_head), then transpose"
     slips = [
-        (joined(columns, 1 / math.sqrt(d), -1), "divided by the root of d = 8: a head has 4 columns, and √4 = 2"),
+        (joined(columns, 1 / math.sqrt(d), -1), "divided by the root of d = 8: a head has 4 columns, √4 = 2"),
         (joined(columns, 1.0, -1), "the scores of a head are not divided by the root of its width"),
-        (joined(rows, None, 0), "the heads split the rows, so the first token never sees the last: split the columns"),
+        (
+            joined(rows, None, 0),
+            "the heads split the rows, so no token sees the other half: split the columns",
+        ),
         (_attend(q, k, v), "that is one head: every head needs a softmax of its own"),
-        (joined(viewed, None, -1), "reshape to (n_head, n, d_head) cuts rows apart: to (n, n_head, d_head), then transpose"),
-        (torch.stack([_attend(*part) for part in viewed]).reshape(n, d), "reshape to (n_head, n, d_head) cuts rows apart: to (n, n_head, d_head), then transpose"),
-        (torch.stack([_attend(*part) for part in columns]).reshape(n, d), "put side by side in the wrong order: transpose back to (n, n_head, d_head) before the reshape"),
+        (joined(viewed, None, -1), cut),
+        (joined(viewed, None, 0).reshape(n, d), cut),
+        (stacked, "side by side in the wrong order: transpose back to (n, n_head, d_head), then reshape"),
         (joined(laced, None, -1), "head 0 should have columns 0 to 3, not every second one"),
-    ]  # fmt: skip
+    ]
     for slip, meaning in slips:
         if _same(found, slip):
             return f"{meaning}."
@@ -169,22 +180,25 @@ def streaming(answer: Any) -> str | None:
         return "right for small scores and wrong for scores in the thousands: which maximum is subtracted?"
     down = list(zip(k.flip(0).split(5), v.flip(0).split(5), strict=True))
     if not _same(answer(q, iter(down)), right):
-        return "it depends on the order of the blocks: a block without a new maximum must not lower the old one."
+        return (
+            "it depends on the order of the blocks: a block without a new maximum must not lower the old one."
+        )
     return None
 
 
-def _slip_of_streaming(found: Tensor, q: Tensor, blocks: list[tuple[Tensor, Tensor]], k: Tensor, v: Tensor) -> str:
+def _slip_of_streaming(
+    found: Tensor, q: Tensor, blocks: list[tuple[Tensor, Tensor]], k: Tensor, v: Tensor
+) -> str:
     scale = 1 / math.sqrt(len(q))
     parts = [_attend(q[None], K, V)[0] for K, V in blocks]
     largest, total, output = -math.inf, torch.zeros(()), torch.zeros(v.shape[-1])
-    never = torch.zeros(())
     for K, V in blocks:  # sums that are never corrected when a larger score turns up
         scores = K @ q * scale
         largest = max(largest, float(scores.max()))
         weights = (scores - largest).exp()
-        total, output, never = total + weights.sum(), output + weights @ V, never + weights.sum()
+        total, output = total + weights.sum(), output + weights @ V
     if _same(found, output / total):
-        return "what was added before a larger score turned up is too large now: multiply both sums by exp(old − new)."
+        return "what was added before a larger score came is too large: multiply both sums by exp(old − new)."
     if _same(found, torch.stack(parts).mean(0)):
         return "that is the mean of the blocks' outputs: a block with larger scores must weigh more."
     if _same(found, parts[-1]):

@@ -82,7 +82,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("divisor", 19.596, "variances 9 and 4 multiply"),
     ("divisor", 50, "that is not it"),
     ("divisor", "48 or so", "that is not it"),
-    ("attention", lambda q, k, v, m=None: (q @ k.mT).softmax(-1) / 8 @ v, "sum to 0.125 at d = 64: divided after"),
+    (
+        "attention",
+        lambda q, k, v, m=None: (q @ k.mT).softmax(-1) / 8 @ v,
+        "sum to 0.125 at d = 64: divided after",
+    ),
     ("attention", lambda q, k, v, m=None: (q @ k.mT / 8).softmax(-2) @ v, "the columns of weights"),
     ("attention", lambda q, k, v, m=None: (q @ k.mT / 8).exp() @ v, "rows of weights sum to"),
     ("attention", lambda q, k, v, m=None: attend(q, k, v, m, 1.0), "without any division"),
@@ -98,7 +102,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("attention", lambda q, k, v, m=None: attend(q, k, v, None if m is None else ~m), "True means"),
     ("attention", masked(lambda s, m: s.softmax(-1) * m), "masked after the softmax?"),
     ("attention", masked(lambda s, m: s.masked_fill(~m, 0.0).softmax(-1)), "e⁰ = 1"),
-    ("attention", masked(lambda s, m: (s * 1.1).masked_fill(~m, -math.inf).softmax(-1)), "with a mask the output"),
+    (
+        "attention",
+        masked(lambda s, m: (s * 1.1).masked_fill(~m, -math.inf).softmax(-1)),
+        "with a mask the output",
+    ),
     ("attention", masked(lambda s, m: (s * m).softmax(-1)[:1]), "with a mask"),
     ("heads", lambda q, k, v, h: torch.cat(each(q, k, v, h, scale=8**-0.5), -1), "√4 = 2"),
     ("heads", lambda q, k, v, h: torch.cat(each(q, k, v, h, scale=1.0), -1), "not divided by the root"),
@@ -109,7 +117,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("heads", lambda q, k, v, h: attend(q, k, v), "that is one head"),
     ("heads", lambda q, k, v, h: torch.cat(list(viewed(q, k, v, h)), -1), "cuts rows apart"),
     ("heads", lambda q, k, v, h: viewed(q, k, v, h).reshape(6, 8), "cuts rows apart"),
-    ("heads", lambda q, k, v, h: torch.cat([attend(*(x[:, i::h] for x in (q, k, v))) for i in range(h)], -1), "every second"),
+    (
+        "heads",
+        lambda q, k, v, h: torch.cat([attend(*(x[:, i::h] for x in (q, k, v))) for i in range(h)], -1),
+        "every second",
+    ),
     ("heads", lambda q, k, v, h: torch.stack(each(q, k, v, h)), "has shape (2, 6, 4)"),
     ("heads", lambda q, k, v, h: heads(q, k, v, 2), "with one head"),
     ("heads", lambda q, k, v, h: heads(q, k, v, h) + 1, "put side by side"),
@@ -122,7 +134,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("streaming", lambda q, b: all_at_once(q, b).sum(), "has shape ()"),
     ("streaming", lambda q, b: all_at_once(q, b) + 1, "differs from attention"),
     ("streaming", forgets_the_maximum, "order of the blocks"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("name", RIGHT)
