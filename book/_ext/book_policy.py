@@ -71,7 +71,7 @@ def tamed(page: str, styles: dict[str, str]) -> str:
             link = f'<link href="{root["root"]}_static/{STYLE_SHEET}" rel="stylesheet" />'
             page = page.replace("</head>", f"  {link}\n  </head>", 1)
     # Under a policy in the page, Chromium no longer looks ahead for what a page needs: a script that is not
-    # deferred would hold up everything behind it. Only the one that sets the theme runs before the first paint.
+    # deferred would hold up everything behind it. Only the one that sets the theme runs at once.
     page = BLOCKING.sub("<script defer ", page)
     first = FIRST.search(page)
     if first:
