@@ -38,7 +38,7 @@ def load_text(name: str) -> str:
     """
     entry = find(name)
     if entry.suffix != ".txt":
-        raise ValueError(f"{name} is not one text: data.load_opinions reads it, or data.fetch gives its path")
+        raise ValueError(f"{name} is not one text: {entry.reader} reads it, or data.fetch gives its path")
     return fetch(name).read_text(encoding="utf-8")
 
 
