@@ -28,7 +28,7 @@ import book
 import book_front
 import browser as browser_tests
 import card
-from browser import Quiet, Visit
+from browser import Quiet, Visit, wait_until
 from conftest import NOTEBOOKS, ROOT
 from labutils.cli import main as labutils_command
 from labutils.data.catalogue import ENTRIES
@@ -318,8 +318,10 @@ def test_the_landing_pages_explorer_answers(visit: Visit, below: str) -> None:
         field.focus()
         field.press("End")
         field.press("z" if "text" in what else "Home")
-        visit.page.wait_for_function(
-            "([element, before]) => element.innerText !== before", arg=[said.element_handle(), before]
+        wait_until(
+            visit.page,
+            "([element, before]) => element.innerText !== before",
+            arg=[said.element_handle(), before],
         )
     assert visit.faults == []
 
