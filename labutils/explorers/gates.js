@@ -30,9 +30,9 @@
         hs.push(sigmoid(2) * (printed ? Math.max(0, c) : Math.tanh(c)));
       }
       const gate = sigmoid(forget);
-      return { signs, cs, hs, gate, halfLife: Math.LN2 / -Math.log(gate) };
+      return { signs, typed: [...tape].length, cs, hs, gate, halfLife: Math.LN2 / -Math.log(gate) };
     },
-    draw(pen, { signs, cs, hs, halfLife }) {
+    draw(pen, { signs, typed, cs, hs, halfLife }) {
       const left = 34, right = pen.width - 40, top = 26, floor = 210;
       const most = Math.max(1, ...cs.map(Math.abs)), x = (t) => left + ((right - left) * t) / (STEPS - 1);
       const y = (value) => (top + floor) / 2 - ((floor - top) / 2) * (value / most);
@@ -51,6 +51,7 @@
         const quiet = !["+", "-", "−", "0"].includes(sign);
         if (!quiet) pen.line(x(t), floor, x(t), floor + 8, "");
         if (!quiet) pen.text(x(t), floor + 22, sign === "-" ? "−" : sign, "middle bold");
+        else if (t < typed) pen.text(x(t), floor + 22, "·", "middle quiet");
       });
       const first = signs.findIndex((sign) => ["+", "-", "−"].includes(sign));
       const until = first < 0 ? STEPS : first + halfLife;
