@@ -51,11 +51,14 @@ def one_unit(forget: float, gate: float) -> LSTMCell:
     """Inputs: what is written, whether something is, whether it is an erasure."""
     cell = LSTMCell(3, 1).double()
     rows = {"i": [0.0, 8.0, 0.0], "f": [0.0, 0.0, -12.0], "g": [3.0, 0.0, 0.0], "o": [0.0, 0.0, 0.0]}
-    with torch.no_grad():
-        cell.weight_ih.copy_(torch.tensor(list(rows.values())))
-        cell.weight_hh.zero_()
-        cell.bias_ih.copy_(torch.tensor([gate, forget, 0.0, 2.0], dtype=torch.float64))
-        cell.bias_hh.zero_()
+    cell.load_state_dict(
+        {
+            "weight_ih": torch.tensor(list(rows.values()), dtype=torch.float64),
+            "weight_hh": torch.zeros(4, 1, dtype=torch.float64),
+            "bias_ih": torch.tensor([gate, forget, 0.0, 2.0], dtype=torch.float64),
+            "bias_hh": torch.zeros(4, dtype=torch.float64),
+        }
+    )
     return cell
 
 
@@ -84,7 +87,7 @@ def test_as_printed_never_falls_below_zero(racer: MiniRacer, tape: str, forget: 
     found = computed(racer, tape, forget, gate, CELLS[1])
     cell, c = one_unit(forget, gate), 0.0
     for t, x in enumerate(read(tape)):
-        i, f, g, o = (x[0] @ cell.weight_ih.T + cell.bias_ih).detach().sigmoid().tolist()
+        i, f, g, o = (x[0] @ cell.weights()[0].T + cell.weights()[2]).detach().sigmoid().tolist()
         c = f * c + i * g
         assert found["cs"][t] == pytest.approx(c)
         assert found["hs"][t] == pytest.approx(o * c)
