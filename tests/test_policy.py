@@ -94,6 +94,15 @@ def test_markup_takes_the_place_of_what_is_forbidden(before: str, after: str | N
     assert offences(page) == []
 
 
+def test_no_script_holds_up_the_page_but_the_one_that_sets_the_theme(site: Path) -> None:
+    for name, page in pages(site).items():
+        scripts = BeautifulSoup(page, "html.parser").select("script[src]")
+        blocking = [str(script["src"]) for script in scripts if not script.has_attr("defer")]
+        assert len(blocking) == len(scripts[:1]), name
+        assert all("/mode.js" in address for address in blocking), name
+        assert "stylesheet" not in page or page.index("/mode.js") < page.index("stylesheet"), name
+
+
 @pytest.mark.parametrize(
     ("fault", "word"),
     [
@@ -135,7 +144,7 @@ class TestInABrowser:
     def test_no_page_runs_into_the_policy(self, strict: Visit, base: str, site: Path) -> None:
         for name, text in sorted(pages(site).items()):
             if name == "404.html" or 'http-equiv="Refresh"' in text:
-                continue  # seen by test_front.py, below its own path; or leads to another page
+                continue  # seen by test_front.py, below the path that it is made for; a redirect
             query = "?q=entropy" if name == "search.html" else ""
             strict.page.goto(f"{base}/{name}{query}", wait_until="load")
             if query:

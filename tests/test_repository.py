@@ -183,6 +183,8 @@ LAYERS = (  # a module uses those of earlier lines only
     {"figures", "measures", "parameters"},
     {"explorers", "runtime", "text"},
     {"coding", "data", "ngram"},
+    {"models"},
+    {"training"},
     {"checks", "cli"},
 )
 

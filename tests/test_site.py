@@ -215,6 +215,7 @@ def test_a_faulty_page_stops_the_build_and_all_faults_are_named(small: Path) -> 
         "[lost](#no-such-heading)": "no-such-heading",
         "{cite:t}`nobody2000nothing`": "nobody2000nothing",
         "![](picture.png)": "picture without alternative text",
+        "![A picture that is an empty file](picture.png)": "a picture that cannot be read",
         '<div class="labutils-chart" data-alt="x">': "not in the form of labutils.show_chart",
         "**Question.** Where are the choices?": "a question needs choices",
         r"$\frac{1$": "TeX that MathJax cannot set: Missing close brace",

@@ -90,8 +90,13 @@ class Drawings(SphinxPostTransform):
     def run(self, **kwargs: Any) -> None:
         for image in self.document.findall(nodes.image):
             path = Path(self.env.srcdir) / image["uri"]
-            if path.suffix == ".png" and path.is_file() and is_drawing(path):
-                image["classes"].append("on-white")
+            if path.suffix != ".png" or not path.is_file():
+                continue
+            try:
+                if is_drawing(path):
+                    image["classes"].append("on-white")
+            except OSError as error:
+                logger.warning("a picture that cannot be read: %s", error, location=image)
 
 
 def is_drawing(path: Path) -> bool:

@@ -37,6 +37,8 @@ REPLACED = ('localStorage.getItem("mode")', "DOCUMENTATION_OPTIONS.pagename", "S
 # What the theme's buttons do, and the word by which actions.js knows it.
 ACTIONS = {"window.print()": "print", "toggleFullScreen()": "full-screen"}
 HANDLER = re.compile(r' onclick="(?P<code>[^"]*)"')
+BLOCKING = re.compile(r"<script (?=[^>]*\bsrc=)(?![^>]*\b(?:defer|async|module)\b)")
+FIRST = re.compile(r'[ \t]*<script [^>]*src="[^"]*_static/mode\.js[^"]*"[^>]*></script>\n?')
 STYLE = re.compile(r'<(?P<tag>[\w-]+)(?P<before>(?:\s[^<>]*?)?)\sstyle="(?P<style>[^"]*)"(?P<after>[^<>]*)>')
 CLASS = re.compile(r'\sclass="')
 ROOT = re.compile(r'<html\b[^>]* data-content_root="(?P<root>[^"]*)"')
@@ -68,6 +70,13 @@ def tamed(page: str, styles: dict[str, str]) -> str:
         if changes:
             link = f'<link href="{root["root"]}_static/{STYLE_SHEET}" rel="stylesheet" />'
             page = page.replace("</head>", f"  {link}\n  </head>", 1)
+    # Under a policy in the page, Chromium no longer looks ahead for what a page needs: a script that is not
+    # deferred would hold up everything behind it. Only the one that sets the theme runs before the first paint.
+    page = BLOCKING.sub("<script defer ", page)
+    first = FIRST.search(page)
+    if first:
+        page = page[: first.start()] + page[first.end() :]
+        meta += "\n    " + first[0].strip().replace(" defer ", " ") + "\n"
     charset = re.search(r'<meta charset="utf-8" ?/?>', page)
     if charset:
         return page[: charset.end()] + meta + page[charset.end() :]
