@@ -42,7 +42,7 @@ lint: $(STAMP) ## checks style and types
 repository: $(STAMP) ## carries the repository's address from _config.yml everywhere
 	@$(PYTHON_BIN) scripts/repository.py
 
-cover: $(STAMP) ## measures and draws the figure of the README and the landing page
+cover: $(STAMP) ## measures and draws what the README, the landing page and links show
 	@$(PYTHON_BIN) scripts/cover.py
 
 lock: $(STAMP) ## pins again what requirements.txt brings

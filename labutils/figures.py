@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import json
+import re
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ __all__ = ["PALETTE", "VERDICTS", "claims", "show", "show_chart", "style"]
 # here so that neighbours also differ in lightness when printed in grey.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#000000", "#CC79A7")
 VERDICTS = ("holds", "holds with a condition", "wrong")
+_FORMULA = re.compile(r"\$[^$\n]+\$")
 _SHORTEST_ALT = 25  # characters: less cannot say what is seen
 
 
@@ -83,11 +85,12 @@ def show_chart(chart: alt_module.TopLevelMixin, alt: str) -> None:
     JupyterLab draws the chart itself, the site draws it with a copy of Vega of its own, and in
     Colab Altair's renderer does. Raises ValueError if `alt` is missing or says too little.
     """
-    from IPython.display import HTML, display
+    from IPython.display import display
 
     alt = checked_alt(alt)
     if "google.colab" in sys.modules:
-        display(HTML(chart.to_html(fullhtml=False, output_div="labutils-chart")))
+        html_of_chart = chart.to_html(fullhtml=False, output_div="labutils-chart")
+        display({"text/html": html_of_chart, "text/plain": alt}, raw=True)
         return
     spec = chart.to_dict()
     # "<" must not end the script element early, whatever the data say
@@ -109,7 +112,8 @@ def claims(rows: Iterable[tuple[str, str, str, str]]) -> None:
     """Display the chapter's table of checked claims.
 
     Each row is (where the claim stands, the claim in other words, what was measured, verdict);
-    the verdict is one of `VERDICTS`. Raises ValueError for an unknown verdict or an empty field.
+    the verdict is one of `VERDICTS`. Raises ValueError for an unknown verdict, an empty field, or a
+    vertical bar within a formula, which would end a cell of the table in JupyterLab.
     """
     from IPython.display import display
 
@@ -121,6 +125,12 @@ def claims(rows: Iterable[tuple[str, str, str, str]]) -> None:
             )
         if row[3] not in VERDICTS:
             raise ValueError(f"verdict is {row[3]!r}: expected one of {', '.join(VERDICTS)}")
+        for formula in _FORMULA.findall("\n".join(row)):
+            if "|" in formula:
+                raise ValueError(
+                    f"{formula} has a vertical bar, which ends a cell: write \\mid for 'given', \\Vert "
+                    "in a divergence, \\lvert and \\rvert around a size"
+                )
         cells = [cell.replace("|", "\\|").replace("\n", " ") for cell in row]
         cells[3] = f"**{cells[3]}**"
         lines.append("| " + " | ".join(cells) + " |")

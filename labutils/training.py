@@ -67,7 +67,7 @@ def evaluate_bits(
 
     A model that returns (logits, state), a RecurrentLM, reads the text in pieces of `n_context` tokens and
     carries its state from one to the next. Any other sees at most `n_context` tokens at once: windows
-    overlap so that each token is predicted from at least `n_least` tokens before it (where there are so
+    overlap so that each token is predicted from more than `n_least` tokens before it (where there are so
     many), and is counted once. More of them cost time and save bits. `batch_size` windows go in together.
 
     The model is in evaluation mode meanwhile. ValueError for a text of fewer than two tokens.

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pages_of_toc(root: Path) -> list[str]:
-    """Return the pages that _toc.yml lists, in order, without suffix."""
+    """Return the pages of the site in the order of _toc.yml, without suffix; book/index is its `index`."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
 
     def walk(entry: dict[str, object]) -> list[str]:
@@ -25,7 +25,8 @@ def pages_of_toc(root: Path) -> list[str]:
                 found += [page for item in below for page in walk(item)]
         return found
 
-    return walk(toc)
+    pages = walk(toc)
+    return ["index" if page == pages[0] and page.endswith("/index") else page for page in pages]
 
 
 def build(root: Path) -> Path:

@@ -1,10 +1,15 @@
-"""Draw the figure of the README and the landing page: `make cover` writes book/images/cover.png."""
+"""Measure the book's first comparison and put it on the cover. `make cover` runs this.
+
+Writes book/images/cover.png for the README, the table of bars on the landing page and, with scripts/card.py,
+the card for links.
+"""
 
 from __future__ import annotations
 
 import bz2
 import gzip
 import lzma
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +19,14 @@ mpl.use("Agg")
 import numpy as np
 from matplotlib import pyplot as plt
 
+import card  # scripts/card.py
 from labutils import data, figures
 from labutils.ngram import NGramModel
 from labutils.text import Vocabulary, k_fold
 
 TARGET = Path(__file__).parent.parent / "book" / "images" / "cover.png"
+# What the landing page shows of it, in this order.
+ON_PAGE = ("counted 6-grams", "xz, shown the first nine tenths", "xz", "gzip", "guessing")
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda text: gzip.compress(text, 9),
     "bzip2": lambda text: bz2.compress(text, 9),
@@ -43,9 +51,27 @@ def measure() -> dict[str, float]:
     return dict(sorted(bits.items(), key=lambda item: item[1]))
 
 
+def bars(bits: dict[str, float]) -> str:
+    """Return the landing page's table: some of the methods, each with a bar; its style is in front.css."""
+    rows = []
+    for name in ON_PAGE:
+        value = next(bits[long] for long in bits if " ".join(long.split()) == name)
+        drawn = f'<rect width="{100 * value / max(bits.values()):.1f}" height="10"/>'
+        rows.append(
+            f'<tr><th scope="row">{name}</th><td><svg viewBox="0 0 100 10" preserveAspectRatio="none"'
+            f' aria-hidden="true">{drawn}</svg></td><td>{value:.2f}</td></tr>'
+        )
+    return "\n".join(rows)
+
+
 def main() -> None:
-    """Measure, print and draw."""
+    """Measure, print, draw, and write the landing page's bars."""
     bits = measure()
+    page = card.PAGE.read_text(encoding="utf-8")
+    shown = re.compile(r"(<tbody>\n).*?(\n</tbody>)", re.DOTALL)
+    page = shown.sub(lambda tag: tag[1] + bars(bits) + tag[2], page)
+    card.PAGE.write_text(page, encoding="utf-8")
+    card.main()
     for name, value in bits.items():
         print(f"{value:5.2f} bits per character: {' '.join(name.split())}")
     figures.style()

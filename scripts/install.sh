@@ -40,7 +40,7 @@ else
 	"$python" -m venv --clear "$venv"
 fi
 
-echo "Installing requirements.txt: about 0.5 GB to download and 2 GB on disk with PyTorch's build for processors;"
+echo "Installing requirements.txt: about 0.6 GB to download and 2.4 GB on disk with PyTorch's build for processors;"
 echo "a build for GPUs, which pip takes on most Linux machines, is several GB more (see requirements.txt)."
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 log=$venv/install.log

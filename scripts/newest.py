@@ -25,7 +25,7 @@ from issue import fenced, publish_summary, table, tail
 from lock import FILE, LINE, ROOT, normal
 
 FOLDER = ROOT / "_build" / "newest"
-STAGES = ("lint", "types", "tests", "notebooks", "portable")
+STAGES = ("lint", "types", "tests", "notebooks", "colab", "portable")
 PIN = re.compile(r"^([\w.-]+)==([^\s;#]+)\s*(;[^#]*)?(?:#\s*(.*))?$")
 
 

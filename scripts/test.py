@@ -18,6 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CORES = str(os.cpu_count() or 1)
 PYTEST = ("-m", "pytest", "--color=yes" if sys.stdout.isatty() else "--color=no", "-q", "-n", CORES, "--dist")
+COLAB = "tests/test_colab.py"  # makes an environment of its own
+APART = ("--ignore", COLAB)
 NBVAL = (*PYTEST, "loadscope", "--nbval", "notebooks", "--nbval-sanitize-with", "tests/nbval.cfg")
 
 
@@ -51,8 +53,9 @@ class Stage:
 STAGES = (
     Stage("lint", "style (ruff)", (("-m", "ruff", "check", "."), ("-m", "ruff", "format", "--check", "."))),
     Stage("types", "types (mypy)", (("-m", "mypy"),)),
-    Stage("tests", "labutils, notebooks' form, site, browser", ((*PYTEST, "loadgroup", "tests"),)),
+    Stage("tests", "labutils, notebooks' form, site, browser", ((*PYTEST, "loadgroup", "tests", *APART),)),
     Stage("notebooks", "notebooks print what is stored", (NBVAL,)),
+    Stage("colab", "each notebook alone, in an environment like Colab's", ((*PYTEST, "load", COLAB),)),
     Stage("portable", "the same on one thread of an old processor", (NBVAL,), plain_processor),
 )
 

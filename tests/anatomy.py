@@ -162,7 +162,7 @@ def prints_no_errors_or_warnings(chapter: Chapter) -> list[str]:
 @rule
 def begins_with_the_setup_cell(chapter: Chapter) -> list[str]:
     first = chapter.code[0]
-    wanted = repository.SETUP.format(address=repository.address(ROOT))
+    wanted = repository.read(ROOT).setup
     faults = [] if first.id == "setup" else ["the first code cell's id is not setup"]
     return (
         faults if first.source == wanted else [*faults, "the set-up cell is not the book's: make repository"]

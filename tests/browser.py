@@ -8,11 +8,12 @@ from __future__ import annotations
 import functools
 import shutil
 import threading
+import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Request
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -53,11 +54,15 @@ class Visit:
         self.page.route("**/*", self.cut)
         self.page.on("console", lambda said: self.fault(said.type == "error", f"console: {said.text}"))
         self.page.on("pageerror", lambda error: self.fault(True, f"script: {error}"))
-        self.page.on("requestfailed", lambda request: self.fault(True, f"not there: {request.url}"))
+        self.page.on("requestfailed", self.failed)
 
     def fault(self, is_one: bool, text: str) -> None:
         if is_one:
             self.faults.append(text)
+
+    def failed(self, request: Request) -> None:
+        # Aborted: the next page was asked for before this one had its icon.
+        self.fault(request.failure != "net::ERR_ABORTED", f"not there: {request.url} ({request.failure})")
 
     def cut(self, route) -> None:  # type: ignore[no-untyped-def]
         if route.request.url.startswith(("http://127.0.0.1:", "file:", "data:", "blob:")):
@@ -67,10 +72,20 @@ class Visit:
             route.abort()
 
 
+def wait_until(page: Page, expression: str, arg: object = None, seconds: float = 10) -> None:
+    """Wait until an expression is true in the page; `page.wait_for_function` needs eval, which is refused."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression, arg):
+        if time.monotonic() > end:
+            raise TimeoutError(f"not true after {seconds} s: {expression}")
+        page.wait_for_timeout(25)
+
+
 def live_charts(page: Page) -> int:
-    """Wait until every chart of the page is drawn, and return how many there are."""
+    """Go to every chart of the page, wait until it is drawn, and return how many there are."""
     charts = page.locator("figure.labutils-chart")
     for number in range(charts.count()):
+        charts.nth(number).scroll_into_view_if_needed()  # only then is it drawn
         charts.nth(number).locator(".labutils-chart-live svg").wait_for(timeout=10_000)
         charts.nth(number).locator("img").wait_for(state="hidden", timeout=10_000)
     return charts.count()

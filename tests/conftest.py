@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "book" / "_ext")]
 
 import book  # noqa: E402  (scripts/book.py)
 from browser import CHROMIUM, FLAGS, Visit, serve  # noqa: E402
@@ -63,3 +64,16 @@ def visit(browser: Browser) -> Iterator[Visit]:
     visit = Visit(browser)
     yield visit
     visit.page.context.close()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A copy of the book with one page of its own, quick to build."""
+    shutil.copy(ROOT / "_config.yml", tmp_path)
+    shutil.copytree(ROOT / "book/_ext", tmp_path / "book/_ext", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "book/static", tmp_path / "book/static")
+    shutil.copytree(ROOT / "book/templates", tmp_path / "book/templates")
+    (tmp_path / "book/references.bib").write_text("", encoding="utf-8")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: page\n", encoding="utf-8")
+    (tmp_path / "page.md").write_text("# A page\n\nWith a [link](page.md).\n", encoding="utf-8")
+    return tmp_path

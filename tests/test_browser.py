@@ -21,8 +21,6 @@ def test_page_opens_without_a_fault(visit: Visit, address: str, name: str) -> No
     live_charts(visit.page)
     formulas = visit.page.locator("span.math, div.math").count()
     if formulas:
-        visit.page.wait_for_function("document.querySelectorAll('mjx-container').length > 0", timeout=10_000)
-        visit.page.evaluate("MathJax.startup.promise")
         assert visit.page.locator("mjx-container").count() >= formulas
         assert visit.page.locator("mjx-merror, [data-mjx-error]").all_inner_texts() == []
     assert visit.faults == []
@@ -71,10 +69,8 @@ def test_dark_theme_redraws_charts(visit: Visit, address: str) -> None:
 def test_page_opens_from_disk(visit: Visit, site: Path) -> None:
     visit.page.goto((site / "notebooks/foundations/probability.html").as_uri(), wait_until="load")
     assert live_charts(visit.page) >= 1
-    visit.page.wait_for_function("document.querySelectorAll('mjx-container').length > 0", timeout=10_000)
-    # The theme preloads icon fonts in a way that Chromium refuses from disk; icons are SVG all the same.
-    icons = ("webfonts/fa-", "console: Failed to load resource: net::ERR_FAILED")
-    assert [fault for fault in visit.faults if not any(icon in fault for icon in icons)] == []
+    assert visit.page.locator("mjx-container").first.bounding_box()
+    assert visit.faults == []
 
 
 @pytest.mark.parametrize("name", [page for page in PAGES if page.startswith("notebooks/")])

@@ -62,6 +62,20 @@ def test_member_of_refuses_a_folder() -> None:
         parse.member_of(buffer.getvalue(), "a")
 
 
+def test_member_of_packs_a_folder_of_a_wheel() -> None:
+    files = {"m/b.json": b"{}", "m/a": b"1" * 1000, "m/sub/c": b"3", "other/d": b"4"}
+    packed = parse.member_of(zipped(files), "m/")
+    assert packed == parse.member_of(zipped(dict(reversed(files.items()))), "m/")  # the order does not matter
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert archive.namelist() == ["a", "b.json", "sub/c"]
+        assert archive.read("sub/c") == b"3"
+        assert {item.compress_type for item in archive.infolist()} == {zipfile.ZIP_STORED}
+    digest = hashlib.sha256(packed).hexdigest()  # on every system and in every year
+    assert digest == "b025de5601702382dc9c2fe98b4e470b3e268010ff9b913f0fde705f7d0e9453"
+    with pytest.raises(KeyError, match="nothing/"):
+        parse.member_of(zipped(files), "nothing/")
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -200,6 +214,10 @@ def test_unknown_names_are_met_with_the_nearest() -> None:
         data.load_text("opinions_en")
     with pytest.raises(ValueError, match=r"'books'.*film, tweet, product, news"):
         data.load_opinions("books")
+    with pytest.raises(
+        ValueError, match=r"minilm is not one text: labutils\.models\.pretrained\.load_encoder"
+    ):
+        data.load_text("minilm")
 
 
 # --- the real entries ---------------------------------------------------------------------------------------
@@ -297,3 +315,10 @@ class TestRealEntries:
         assert opinions.texts[0].startswith(first)
         assert all(opinions.texts)
         assert not any(re.search(r"&(amp|lt|gt|quot);|[\t\r\n]", text) for text in opinions.texts)
+
+    def test_minilm(self) -> None:
+        with zipfile.ZipFile(data.fetch("minilm")) as files:
+            weights = hashlib.sha256(files.read("model.safetensors")).hexdigest()
+            assert weights == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+            assert json.loads(files.read("config.json"))["hidden_size"] == 384
+            assert len(json.loads(files.read("tokenizer.json"))["model"]["vocab"]) == 30_522

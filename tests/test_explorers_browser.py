@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 import book
-from browser import BROWSER_TESTS, Visit
+from browser import BROWSER_TESTS, Visit, wait_until
 from conftest import ROOT
 
 pytestmark = BROWSER_TESTS
@@ -22,11 +22,11 @@ def state(figure: Locator) -> str:
 def moved(figure: Locator, before: str) -> str:
     """Wait until the figure differs from `before` and return what it is now."""
     handle = figure.element_handle()
-    figure.page.wait_for_function(
+    wait_until(
+        figure.page,
         "([f, b]) => f.querySelector('.labutils-picture').innerHTML + "
         "f.querySelector('.labutils-say').innerText !== b",
         arg=[handle, before],
-        timeout=5_000,
     )
     return state(figure)
 
@@ -79,7 +79,7 @@ def test_buttons_write_into_the_text(visit: Visit, address: str) -> None:
     field.fill("the unite")
     assert "d with probability" in moved(figure, "")
     figure.locator("button", has_text="first choice").press("Enter")
-    visit.page.wait_for_function("document.querySelector('[data-name=typed]').value === 'the united'")
+    wait_until(visit.page, "document.querySelector('[data-name=typed]').value === 'the united'")
     before = state(figure)
     figure.locator("button", has_text="draw").press("Space")
     moved(figure, before)
@@ -89,7 +89,7 @@ def test_buttons_write_into_the_text(visit: Visit, address: str) -> None:
 def test_a_phone_gets_a_drawing_of_its_own(browser: Browser, address: str) -> None:
     visit = Visit(browser, viewport={"width": 360, "height": 740})
     visit.page.goto(f"{address}/notebooks/foundations/information_theory.html", wait_until="load")
-    visit.page.wait_for_function("document.querySelector('.labutils-picture svg').width.baseVal.value < 340")
+    wait_until(visit.page, "document.querySelector('.labutils-picture svg').width.baseVal.value < 340")
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
     assert visit.faults == []
     visit.page.context.close()

@@ -112,8 +112,9 @@ def test_in_colab_altair_draws_the_chart(displayed, monkeypatch):
     monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
     show_chart(chart(), alt=WORDS)
     [(shown, _)] = displayed
-    assert "vegaEmbed" in shown.data
-    assert "<html" not in shown.data
+    assert "vegaEmbed" in shown["text/html"]
+    assert "<html" not in shown["text/html"]
+    assert shown["text/plain"] == WORDS
 
 
 # ---- Claims ----
@@ -141,12 +142,19 @@ def test_claims_are_one_table_with_pipes_escaped(displayed):
         ([(*ROW, "more")], "^a row of claims needs four texts"),
         ([("001", " ", "measured", "holds")], "^a row of claims needs four texts"),
         ([("001", "claim", 0.5, "holds")], "^a row of claims needs four texts"),
+        ([("001", r"is $P(A|B)$ odd", "m", "holds")], r"^\$P\(A\|B\)\$ has a vertical bar.*\\mid"),
+        ([("001", "a $x$ and", r"$D(p\|q)$", "holds")], r"has a vertical bar.*\\Vert"),
     ],
 )
 def test_bad_claims_are_refused(displayed, rows, message):
     with pytest.raises(ValueError, match=message):
         claims(rows)
     assert displayed == []
+
+
+def test_a_bar_between_two_formulas_or_prices_is_text(displayed):
+    claims([("001", r"$a \mid b$ | $c$", "P(A|B)\n5 $", "holds")])
+    assert r"| $a \mid b$ \| $c$ | P(A\|B) 5 $ |" in displayed[0][0]["text/markdown"]
 
 
 def test_every_verdict_is_accepted(displayed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 import anatomy
 import execute
+import question_rules
 import repository
 from conftest import NOTEBOOKS, ROOT
 from labutils import checks
@@ -39,6 +41,53 @@ def test_every_notebook_is_in_the_table_of_contents() -> None:
     assert written == set(NOTEBOOKS)
 
 
+def terms_introduced(markdown: str) -> set[str]:
+    """The Chinese of every *term* (中文); one with a citation behind it too."""
+    return {
+        re.sub(r"\s", "", chinese)
+        for chinese in re.findall(
+            r"\*\*?(?:[^*\n]|\n(?!\n))+\*\*?(?: one)?\s\(([^()\n,;]*[\u4e00-\u9fff]+)", markdown
+        )
+    } - {"三国演义"}  # a book, not a term
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_glossary_has_every_chinese_term_of_the_chapter(path: Path) -> None:
+    glossary = (ROOT / "book/glossary.md").read_text(encoding="utf-8")
+    known = {term for run in re.findall(r"\w*[\u4e00-\u9fff]\w*", glossary) for term in run.split("与")}
+    introduced = terms_introduced(chapter(nbformat.read(path, as_version=4), path.stem).markdown)
+    assert introduced
+    assert {t for t in introduced if not {t, t.removesuffix("模型"), t.removesuffix("估计")} & known} == set()
+
+
+def test_terms_are_found_in_all_forms() -> None:
+    text = "a *prior* (先验), the **n-gram\nmodel** (n 元模型), *ECE* (误差; {cite:t}`a`), "
+    assert terms_introduced(text + "a *conjugate* one (共轭) and the novel (小说)") == {
+        "先验",
+        "n元模型",
+        "误差",
+        "共轭",
+    }
+
+
+def test_right_answers_are_spread_over_the_book() -> None:
+    """To choose the same place always is right in at most half of the questions; no place is left out."""
+    asked = [
+        question
+        for path in NOTEBOOKS
+        for question in question_rules.questions(chapter(nbformat.read(path, as_version=4), path.stem))
+    ]
+    places = Counter(question.right[0] for question in asked)
+    assert max(places.values()) <= len(asked) / 2
+    assert set(places) == set(range(max(len(question.choices) for question in asked)))
+
+
+def test_the_example_for_authors_keeps_the_form() -> None:
+    example = (ROOT / "book/authors.md").read_text("utf-8").split("```markdown\n")[1].split("\n```")[0]
+    alone = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(example, id="question-example")])
+    assert question_rules.answers_every_choice(chapter(alone, "example")) == []
+
+
 # --- the rules themselves, on a notebook that keeps all of them and on copies with one fault each
 
 ALT = "A line that rises from one to four, and faster at its end than at its beginning."
@@ -60,6 +109,29 @@ def answer():
 ```
 
 </details>"""
+
+QUESTION = """**Question.** Is {n} right?
+
+<details><summary>{first}</summary>
+
+**{marks[0]}.** For it is so that one learns something, even from an answer that is short.
+
+</details>
+
+<details><summary>Of course not</summary>
+
+**{marks[1]}.** For it is so that one learns something, even from an answer that is short.
+
+</details>
+
+<details><summary>Who knows?</summary>
+
+**✗ No.** For it is so that one learns something, even from an answer that is short.
+
+</details>"""
+
+QUESTION_1 = QUESTION.format(n=1, first="Yes", marks=("✓ Yes", "✗ No"))
+QUESTION_2 = QUESTION.format(n=2, first="Yes, it is", marks=("✗ No", "✓ Yes"))
 
 
 def code(cell_id: str, source: str, *outputs: Any, **metadata: Any) -> Any:
@@ -94,7 +166,7 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> Any:
         ),
         code(
             "setup",
-            repository.SETUP.format(address=repository.address(ROOT)),
+            repository.read(ROOT).setup,
             tags=["nbval-ignore-output", "hide-input"],
         ),
         text("one", "## One\n\nAs {cite:t}`shannon1951prediction` says, $5! > 5$ and `a!`."),
@@ -103,6 +175,7 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> Any:
             "import numpy as np\n" + "assert True\n" * 8,
             nbformat.v4.new_output("stream", text="1\n"),
         ),
+        text("question-1", QUESTION_1),
         text("two", "## Two\n\nSee."),
         code(
             "figure",
@@ -110,6 +183,7 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> Any:
             data({"image/png": "aGk=", "text/plain": ALT}, **{"image/png": {"alt": ALT}}),
             tags=["hide-input"],
         ),
+        text("question-2", QUESTION_2),
         code(
             "chart",
             "show_chart(alt.binding_range())",
@@ -150,6 +224,12 @@ def replace(cell_id: str, old: str, new: str) -> Callable[[Any], None]:
         target.source = target.source.replace(old, new)
 
     return change
+
+
+def move(notebook: Any, cell_id: str, behind: str) -> None:
+    moved = cell(notebook, cell_id)
+    notebook.cells.remove(moved)
+    notebook.cells.insert(notebook.cells.index(cell(notebook, behind)) + 1, moved)
 
 
 def set_field(cell_id: str, name: str, value: Any) -> Callable[[Any], None]:
@@ -206,6 +286,24 @@ FAULTS = [
     ("ignores_outputs_only_with_a_reason", lambda notebook: cell(notebook, "setup").metadata.pop("reason")),
     ("cites_what_the_bibliography_has", replace("one", "shannon1951prediction", "nobody2000nothing")),
     ("cites_what_the_bibliography_has", replace("one", "{cite:t}", "")),
+    ("asks_where_it_bites", lambda notebook: notebook.cells.remove(cell(notebook, "question-1"))),
+    ("asks_where_it_bites", lambda notebook: move(notebook, "question-2", "question-1")),
+    ("asks_where_it_bites", lambda notebook: move(notebook, "question-2", "end")),
+    ("answers_every_choice", replace("question-1", "**Question.**", "**Questions.**")),
+    ("answers_every_choice", replace("question-1", "right?", "right.")),
+    ("answers_every_choice", replace("question-1", "✓ Yes", "✗ No")),
+    ("answers_every_choice", replace("question-1", "✗ No", "✓ Yes")),
+    ("answers_every_choice", replace("question-2", "**✓ Yes.**", "Yes.")),
+    ("answers_every_choice", replace("question-2", "even from an answer that is short", "always")),
+    ("answers_every_choice", replace("question-2", "</summary>\n\n", "</summary>\n")),
+    (
+        "answers_every_choice",
+        replace("question-2", "</details>\n\n<details>", "</details>\n\nOr:\n\n<details>"),
+    ),
+    ("answers_every_choice", replace("question-2", "Who knows", "Who knows $x$")),
+    ("answers_every_choice", set_field("question-2", "id", "quiz")),
+    ("hides_its_right_answers", replace("question-2", QUESTION_2, QUESTION_1)),
+    ("hides_its_right_answers", replace("question-1", "<summary>Yes<", "<summary>Yes, at great length<")),
     ("speaks_plainly", replace("one", "As ", "It is important to note that ")),
     ("speaks_plainly", replace("two", "See.", "See!")),
     ("has_a_table_of_claims", in_output("table", "text/markdown", "| 001 |")),

@@ -24,7 +24,7 @@ from conftest import ROOT
 
 # A project's page is not at the root of its host: the path is the repository's name, if not set otherwise.
 HTML = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["html"]
-BASE = urlsplit(HTML.get("baseurl") or repository.address(ROOT).rpartition("/")[2]).path.strip("/")
+BASE = urlsplit(HTML.get("baseurl") or repository.read(ROOT).url.rpartition("/")[2]).path.strip("/")
 BASE = f"/{BASE}/" if BASE else "/"
 LARGEST_SITE, LARGEST_FILE = 200e6, 25e6  # Pages takes 1 GB; a book that nears this should know why
 FORBIDDEN = re.compile(r'[":<>|*?\r\n\\]')  # in names of files, by the action that uploads the preview

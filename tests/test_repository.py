@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import anatomy
+import execute
 import lock
 import repository
 from conftest import NOTEBOOKS, ROOT
@@ -33,29 +34,47 @@ def tracked() -> list[Path]:
 
 
 def test_the_address_is_the_same_everywhere(tmp_path: Path) -> None:
-    for name in ("_config.yml", *repository.PLACES):
-        shutil.copy(ROOT / name, tmp_path)
-    for path in NOTEBOOKS:
-        (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, tmp_path / path.relative_to(ROOT))
-    assert repository.carry(tmp_path) == []  # nothing to change: all of them have the address
+    for path in (ROOT / "_config.yml", *(ROOT / name for name in repository.PLACES), *NOTEBOOKS):
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    assert repository.carry(tmp_path) == []  # nothing to change: all of them have the address and the branch
 
 
-def test_a_new_address_is_carried_everywhere(tmp_path: Path) -> None:
+def test_a_new_address_and_branch_are_carried_everywhere(tmp_path: Path) -> None:
     for name in ("_config.yml", *repository.PLACES):
-        shutil.copy(ROOT / name, tmp_path)
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "notebooks").mkdir()
-    cell = nbformat.v4.new_code_cell(repository.SETUP.format(address=repository.address(ROOT)), id="setup")
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "notebooks/page.ipynb")
+    cells = [
+        nbformat.v4.new_code_cell(repository.read(ROOT).setup, id="setup"),
+        nbformat.v4.new_code_cell("1 + 1", id="one"),
+    ]
+    page = nbformat.v4.new_notebook(cells=cells)
+    page.metadata["labutils"] = {"code_sha256": execute.code_hash(page)}
+    nbformat.write(page, tmp_path / "notebooks/page.ipynb")
+    old = page.cells[0].source
+    page.cells[1].source = "1 + 2"  # a notebook whose outputs are of older code has to stay one
+    nbformat.write(page, tmp_path / "notebooks/stale.ipynb")
+
     config = (tmp_path / "_config.yml").read_text(encoding="utf-8")
-    config = config.replace(repository.address(ROOT), "https://example.org/new")
+    config = config.replace(repository.read(ROOT).url, "https://example.org/some/new.git")
+    config = config.replace("branch: main", "branch: v1.0")
     (tmp_path / "_config.yml").write_text(config, encoding="utf-8")
     changed = {path.name for path in repository.carry(tmp_path)}
-    assert changed >= {"pyproject.toml", "CITATION.cff", "page.ipynb"}
+    assert changed == {Path(name).name for name in repository.PLACES} | {"page.ipynb", "stale.ipynb"}
     for name in changed:
-        path = next(tmp_path.rglob(name))
-        assert "https://example.org/new" in path.read_text(encoding="utf-8")
-        assert repository.address(ROOT) not in path.read_text(encoding="utf-8")
+        text = next(tmp_path.rglob(name)).read_text(encoding="utf-8")
+        assert "https://example.org/some/new.git" in text
+        assert repository.read(ROOT).url not in text
+    setup = nbformat.read(tmp_path / "notebooks/page.ipynb", as_version=4).cells[0].source
+    assert 'git+https://example.org/some/new.git@v1.0"' in setup != old
+    assert not execute.needs_run(tmp_path / "notebooks/page.ipynb")
+    assert execute.needs_run(tmp_path / "notebooks/stale.ipynb")
+    use = (tmp_path / "book/use.md").read_text(encoding="utf-8")
+    assert "git+https://example.org/some/new.git@v1.0" in use
+    assert "repo=https://example.org/some/new.git&branch=v1.0&urlpath=lab/tree/new/" in use
+    assert repository.carry(tmp_path) == []
 
 
 def test_citation_file_is_complete() -> None:
@@ -162,8 +181,10 @@ def test_labutils_has_no_circular_imports() -> None:
 
 LAYERS = (  # a module uses those of earlier lines only
     {"figures", "measures", "parameters"},
-    {"text", "runtime"},
+    {"explorers", "runtime", "text"},
     {"coding", "data", "ngram"},
+    {"models"},
+    {"training"},
     {"checks", "cli"},
 )
 

@@ -2,7 +2,8 @@
 
 `labutils.show_chart` stores `<div class="labutils-chart" data-alt="..."><script type="application/json">`
 with the chart's Vega-Lite specification. At build time a still is drawn from it; in the browser charts.js
-replaces the still by the live chart. Only pages with a chart load Vega, from the site itself.
+replaces the still by the live chart once the reader comes near it. Only then is Vega loaded,
+from the site itself.
 """
 
 from __future__ import annotations
@@ -89,10 +90,11 @@ def write_bundle(app: Sphinx) -> None:
 
 
 def load_where_used(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Ask for the scripts on pages that have a chart."""
+    """Ask for the script and the styles on pages that have a chart."""
     if doctree is not None and any("labutils-chart" in raw.astext() for raw in doctree.findall(nodes.raw)):
-        app.add_js_file(f"vega/vega-{VERSION}.js", loading_method="defer", priority=800)
-        app.add_js_file("charts.js", loading_method="defer", priority=801)
+        attributes = {"data-vega": f"vega/vega-{VERSION}.js"}  # loaded by charts.js, near a chart
+        app.add_js_file("charts.js", loading_method="defer", priority=801, **attributes)
+        app.add_css_file("charts.css", priority=800)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

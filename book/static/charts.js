@@ -1,7 +1,21 @@
-// Replaces the still pictures of charts by live ones; loaded only on pages that have a chart.
-// Plain script, no module and no fetch, so that it also works on pages opened from disk.
+// Replaces the still picture of a chart by the live one once the reader comes near it; only then is Vega loaded.
+// Loaded on pages that have a chart. Plain script, no module and no fetch: it also works on pages opened from disk.
 (() => {
   "use strict";
+  const vega = new URL(document.currentScript.dataset.vega, document.currentScript.src);
+  let loading;
+
+  // Loads Vega on the first call; the site's policy allows scripts from the site itself.
+  function loadVega() {
+    loading ??= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = vega;
+      script.onload = resolve;
+      script.onerror = () => reject(new Error(`${vega} does not load`));
+      document.head.append(script);
+    });
+    return loading;
+  }
 
   const darkColours = {
     axis: { labelColor: "#ddd", titleColor: "#ddd", gridColor: "#555", domainColor: "#999", tickColor: "#999" },
@@ -35,6 +49,7 @@
 
   class Chart {
     constructor(figure) {
+      this.figure = figure;
       this.still = figure.querySelector("img");
       this.live = figure.querySelector(".labutils-chart-live");
       this.spec = JSON.parse(figure.querySelector("script").textContent);
@@ -58,8 +73,13 @@
     async embed(spec) {
       this.keepValues();
       this.result?.finalize();
-      // ast: Vega interprets its expressions instead of compiling them, so the page needs no eval
-      this.result = await vegaEmbed(this.live, spec, { actions: false, renderer: "svg", ast: true, tooltip: true });
+      this.result = await vegaEmbed(this.live, spec, {
+        actions: false,
+        renderer: "svg",
+        ast: true, // Vega interprets its expressions instead of compiling them, so the page needs no eval
+        defaultStyle: false, // its styles stand in charts.css: the page needs no inline styles either
+        tooltip: { disableDefaultStyle: true },
+      });
       const view = this.result.view;
       for (const [name, value] of Object.entries(this.values)) {
         try {
@@ -80,29 +100,39 @@
   const charts = [...document.querySelectorAll("figure.labutils-chart")].map((figure) => new Chart(figure));
 
   // One after the other; where a chart fails, its still stays and the console says why.
-  async function drawAll(which = charts) {
+  let queue = Promise.resolve();
+  function draw(which) {
     for (const chart of which) {
-      try {
-        await chart.draw();
-      } catch (error) {
+      chart.asked = true;
+      queue = queue.then(loadVega).then(() => chart.draw()).catch((error) => {
         chart.live.hidden = true;
         chart.still.hidden = false;
         console.error("chart not drawn:", error);
-      }
+      });
     }
   }
+  const drawn = () => charts.filter((chart) => chart.asked);
 
   let waiting;
   let drawnDark = isDark();
   addEventListener("resize", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => drawAll(charts.filter((chart) => chart.live.clientWidth !== chart.width)), 200);
+    waiting = setTimeout(() => draw(drawn().filter((chart) => chart.live.clientWidth !== chart.width)), 200);
   });
   new MutationObserver(() => {
     if (drawnDark !== isDark()) {
       drawnDark = isDark();
-      drawAll();
+      draw(drawn());
     }
   }).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  drawAll();
+
+  const near = new IntersectionObserver(
+    (entries) => {
+      const seen = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target);
+      for (const figure of seen) near.unobserve(figure);
+      draw(charts.filter((chart) => seen.includes(chart.figure)));
+    },
+    { rootMargin: "500px 0px" }, // about half a screen before it is seen
+  );
+  for (const chart of charts) near.observe(chart.figure);
 })();

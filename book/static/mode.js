@@ -1,2 +1,16 @@
-// First visit: follow the system's light or dark mode. Without this the theme logs an error, then does the same.
-document.documentElement.dataset.mode ||= "auto";
+// Light or dark, before anything is painted: what the reader chose, or else what the system says.
+// Loaded in the head, not deferred. The theme's own script takes over from here when the page stands.
+(() => {
+  "use strict";
+  const html = document.documentElement;
+  let mode = null;
+  try {
+    mode = localStorage.getItem("mode");
+  } catch {
+    // storage is forbidden: the system's choice, then
+  }
+  if (mode !== "light" && mode !== "dark") mode = "auto";
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  html.dataset.mode = mode;
+  html.dataset.theme = mode === "auto" ? system : mode;
+})();

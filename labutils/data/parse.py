@@ -26,15 +26,32 @@ if TYPE_CHECKING:
 
 
 def member_of(archive: bytes, name: str) -> bytes:
-    """The file `name` inside a zip (so a wheel) or a tar, packed or not; KeyError where it is missing."""
+    """The file `name` inside a zip (so a wheel) or a tar, packed or not; KeyError where it is missing.
+
+    A name that ends with "/" is a folder of a wheel: its files come as one zip, see `_folder_of`.
+    """
     if zipfile.is_zipfile(io.BytesIO(archive)):
         with zipfile.ZipFile(io.BytesIO(archive)) as wheel:
-            return wheel.read(name)
+            return _folder_of(wheel, name) if name.endswith("/") else wheel.read(name)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         file = tar.extractfile(name)
         if file is None:
             raise KeyError(f"{name} is a folder")
         return file.read()
+
+
+def _folder_of(wheel: zipfile.ZipFile, folder: str) -> bytes:
+    """The files of a folder in an uncompressed zip, in order of name: the same bytes on every system."""
+    names = sorted(name for name in wheel.namelist() if name.startswith(folder) and name != folder)
+    if not names:
+        raise KeyError(folder)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as target:
+        for name in names:
+            item = zipfile.ZipInfo(name.removeprefix(folder))  # dated 1980
+            item.create_system = 3  # else Windows would write another number
+            target.writestr(item, wheel.read(name))
+    return buffer.getvalue()
 
 
 # Controls, soft hyphens, marks of zero width or direction, and the character that stands for "unreadable":

@@ -1,6 +1,6 @@
 """labutils.models.carry against transformers' own classes, small, random, in both directions.
 
-The only test module that imports transformers' models, which takes seconds.
+transformers' models take seconds to import, so one worker runs all of these.
 """
 
 import copy
@@ -16,6 +16,7 @@ from labutils.models.config import ModelConfig
 from labutils.models.transformer import GPT, Encoder, EncoderDecoder
 
 transformers = pytest.importorskip("transformers")
+pytestmark = pytest.mark.xdist_group("transformers")
 
 SMALL = {"n_vocab": 23, "n_context": 16, "n_layer": 3, "n_head": 4, "d_model": 16}
 close = {"rtol": 1e-5, "atol": 1e-5}

@@ -1,0 +1,6 @@
+// What the buttons of a page's head do: the site's policy allows no handlers in the page itself.
+addEventListener("click", (event) => {
+  const action = event.target.closest?.("[data-action]")?.dataset.action;
+  if (action === "print") window.print();
+  else if (action === "full-screen") window.toggleFullScreen(); // of the theme
+});
