@@ -11,14 +11,14 @@
   const size = (a) => Math.sqrt(a.flat().reduce((sum, part) => sum + part * part, 0));
   const scaled = (a, by) => a.map((row) => row.map((part) => part * by));
 
-  function spectralRadius(matrix) { // ‖M^p‖^(1/p) for p = 2^14 (Gelfand), by squaring
+  function spectralRadius(matrix) { // ‖M^p‖^(1/p) for p = 2^30 (Gelfand), by squaring
     let power = matrix, logs = 0;
-    for (let i = 0; i < 14; i++) {
+    for (let i = 0; i < 30; i++) {
       logs += Math.log(size(power)) / 2 ** i;
       power = scaled(power, 1 / size(power));
       power = times(power, power);
     }
-    return Math.exp(logs + Math.log(size(power)) / 2 ** 14);
+    return Math.exp(logs + Math.log(size(power)) / 2 ** 30);
   }
   const START = normals(1)[0], NOISE = normals(BEFORE + BACK), RAW = normals(N);
   const UNIT = scaled(RAW, 1 / spectralRadius(RAW)); // its spectral radius is 1
