@@ -92,8 +92,12 @@ def opening(doctree: nodes.document) -> str:
     for paragraph in doctree.findall(nodes.paragraph):
         if not isinstance(paragraph.parent, prose):
             break
-        formula = next((n for n, part in enumerate(paragraph) if part.next_node(nodes.math, include_self=True)), None)
-        sentences = SENTENCE_END.split(" ".join("".join(part.astext() for part in paragraph[:formula]).split()))
+        formula = next(
+            (n for n, part in enumerate(paragraph) if part.next_node(nodes.math, include_self=True)), None
+        )
+        sentences = SENTENCE_END.split(
+            " ".join("".join(part.astext() for part in paragraph[:formula]).split())
+        )
         for sentence in sentences if formula is None else sentences[:-1]:
             if said and len(said) + 1 + len(sentence) > LONGEST:
                 return said
