@@ -99,3 +99,21 @@ def test_an_lstm_learns_few_pairs_given_time(
     )
     assert right[0] < before
     assert right[-1] > after
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rate", "divided", "undivided"),
+    [(2.5e-4, (0.97, 1.0), (0.6, 0.97)), (1e-3, (0.97, 1.0), (0.05, 0.5)), (8e-3, (0.0, 0.35), (0.0, 0.35))],
+)
+def test_the_division_moves_the_range_of_rates(
+    rate: float, divided: tuple[float, float], undivided: tuple[float, float]
+) -> None:
+    """Exercise 7: what rates the layer of the opening learns at, with the division and without."""
+    page = define("attention", "task", "lookup-model", "train")
+    for scale, (low, high) in ((None, divided), (1.0, undivided)):
+        runs = [
+            page["train"](lambda s=scale: page["LookUp"](256, s), seed, 8, 120, rate, every=120)[1][-1]
+            for seed in range(3)
+        ]
+        assert low <= sum(runs) / 3 <= high
