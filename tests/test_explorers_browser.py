@@ -41,7 +41,7 @@ def operate(control: Locator) -> None:
         control.press("End")
         control.press_sequentially(" +q")  # a letter, or a sign on a tape
     elif kind == "SELECT":
-        control.press("Home")
+        control.press("End" if control.evaluate("node => node.selectedIndex") == 0 else "Home")
     else:
         control.press("Enter")
 
