@@ -205,10 +205,8 @@ class _Reader(nn.Module):
     def __init__(self, sees: Callable[[int], Tensor], strength: float = 1.0, dropout: float = 0.0) -> None:
         super().__init__()
         self.config, self.sees, self.strength = _Config(), sees, strength
-        self.embedding = nn.Embedding(V, 6)
+        self.embedding = nn.Embedding.from_pretrained(_draw(V, 6, seed=6).float(), freeze=False)
         self.dropout = nn.Dropout(dropout)
-        with torch.no_grad():
-            self.embedding.weight.copy_(_draw(V, 6, seed=6))
 
     def forward(self, ids: Tensor) -> Tensor:
         vectors, n = self.embedding(ids), ids.shape[-1]

@@ -100,10 +100,11 @@
       const words = parts["token embedding"] + parts.output;
       const shares = [["attention", parts.attention], ["feed-forward layers", parts["feed-forward"]],
         [own ? "embedding and output layer" : "embedding", words], ["positions", parts.positions]];
-      const most = Math.max(blocks, words, parts.positions);
+      const [most, weighs] = blocks > Math.max(words, parts.positions) ? ["blocks", "weigh"] :
+        words > parts.positions ? ["vocabulary", "weighs"] : ["positions", "weigh"];
       return `${short(total)} parameters: ${shares.map(([name, size]) => `${name} ${percent(size / total)}`).join(", ")}. ` +
-        `The ${most === blocks ? "blocks" : most === words ? "vocabulary" : "positions"} weigh${most === words ? "s" : ""} most: ` +
-        `a block has about as many parameters as 12 · ${comma(d)} = ${comma(12 * d)} token vectors${n > 1 ? `, all ${n} as ${comma(12 * n * d)}` : ""}; ` +
+        `The ${most} ${weighs} most: a block has about as many parameters as 12 · ${comma(d)} = ${comma(12 * d)} ` +
+        `token vectors${n > 1 ? `, all ${n} as ${comma(12 * n * d)}` : ""}; ` +
         `the vocabulary has ${comma((own ? 2 : 1) * vocab)}, the positions ${comma(context)}.`;
     },
   });

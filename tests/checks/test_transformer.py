@@ -365,6 +365,13 @@ def test_every_check_has_a_right_answer_and_two_wrong_ones() -> None:
     assert all(sum(name == wrong for wrong, _, _ in WRONG) >= 2 for name in own)
 
 
+def test_checks_leave_the_random_numbers_of_the_notebook_alone() -> None:
+    for name, answers in RIGHT.items():
+        before = torch.get_rng_state()
+        evaluate(f"transformer.{name}", answers[0])
+        assert torch.equal(torch.get_rng_state(), before), name
+
+
 # --- The references are what the models of this book do
 
 

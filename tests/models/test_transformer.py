@@ -278,6 +278,29 @@ def test_dropout_acts_in_training_only():
     assert torch.equal(model(IDS), model(IDS))
 
 
+def test_dropout_stands_where_gpt2_has_it():
+    """On what comes in, on each sublayer's result (never on the residual), and on attention weights."""
+    bare = {"dropout": 0.5, "normalise": False, "positions": "none", "n_layer": 1}
+    stack = EncoderDecoder(config(**bare)).decoder.train()
+    block = stack.blocks[0]
+    assert block.attention.dropout == block.cross.dropout == 0.5
+    last = [block.attention.out_proj, block.cross.out_proj, block.feed_forward[2]]
+    with torch.no_grad():  # each sublayer gives a constant, zero at first
+        for linear in last:
+            linear.weight.zero_()
+            linear.bias.zero_()
+    x, memory = torch.ones(4, 12, 8), torch.randn(4, 3, 8)
+    torch.manual_seed(0)
+    assert set(stack(x).unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(block(x, memory=memory), x)
+    for linear in last:
+        nn.init.constant_(linear.bias, 3.0)
+        assert set(block(x, memory=memory).unique().tolist()) == {1.0, 7.0}
+        nn.init.zeros_(linear.bias)
+    stack.eval()
+    assert torch.equal(stack(x, memory=memory), x)
+
+
 def test_t5_scaling_undoes_the_width():
     x = torch.randn(1, 1, 8)
     plain, scaled = EncoderDecoder(config()), EncoderDecoder(config(t5_scaling=True))
