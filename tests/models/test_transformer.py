@@ -264,6 +264,17 @@ def test_post_norm_ends_each_block_with_a_norm_and_pre_norm_the_stack():
         assert (stack(x).std(-1, unbiased=False).sub(1).abs().max()) < 1e-2
 
 
+@pytest.mark.parametrize("n_segments", [0, 2])
+def test_what_goes_into_the_first_block_is_normalised(n_segments):
+    stack = GPT(config(embedding_norm=True, n_segments=n_segments)).decoder
+    x = 7 * torch.randn(2, 12, 8) + 3
+    received = []
+    stack.blocks[0].register_forward_pre_hook(lambda block, given: received.append(given[0]))
+    stack(x)
+    assert_close(received[0].std(-1, unbiased=False), torch.ones(2, 12), rtol=0, atol=1e-3)
+    assert_close(received[0].mean(-1), torch.zeros(2, 12), rtol=0, atol=1e-5)
+
+
 def test_rms_takes_no_mean_off():
     model = EncoderDecoder(ModelConfig.t5(**SMALL))
     norm = model.encoder.last_norm
@@ -313,15 +324,18 @@ def test_t5_scaling_undoes_the_width():
 # ---- Initial weights ----
 
 
+@pytest.mark.parametrize("norm", ["pre", "post"])
 @pytest.mark.parametrize("make", [GPT, Encoder, EncoderDecoder])
-def test_initial_weights_and_loss(make):
+def test_initial_weights_and_loss(make, norm):
     torch.manual_seed(0)
-    c = ModelConfig(n_vocab=100, n_context=64, n_layer=4, n_head=4, d_model=128)
+    c = ModelConfig(n_vocab=100, n_context=64, n_layer=4, n_head=4, d_model=128, norm=norm)
     model = make(c)
     for name, p in model.named_parameters():
         if p.dim() == 2:
             adds = name.endswith(("out_proj.weight", "feed_forward.2.weight"))
-            assert p.std().item() == pytest.approx(0.02 / math.sqrt(8) if adds else 0.02, rel=0.1), name
+            assert p.std().item() == pytest.approx(
+                0.02 / math.sqrt(8) if adds and norm == "pre" else 0.02, rel=0.1
+            ), name
         else:
             assert torch.equal(p, torch.zeros_like(p) if name.endswith("bias") else torch.ones_like(p)), name
     ids = torch.randint(100, (8, 64))
