@@ -162,6 +162,16 @@ def test_rotary_and_relative_models_depend_on_differences_only():
         assert_close(padded[:, 4:], model(IDS))
 
 
+@pytest.mark.parametrize("positions", ["rotary", "alibi", "relative", "none"])
+def test_a_decoder_sees_no_padding_in_front_of_its_text(positions):
+    model = shaken(GPT(config(positions=positions)))
+    ids = torch.cat([IDS[:, :1].repeat(1, 4), IDS], dim=1)
+    mask = torch.tensor([False] * 4 + [True] * 12)[None, None]
+    assert_close(model(ids, mask)[:, 4:], model(IDS), rtol=0, atol=1e-5)  # turns are in float32
+    assert torch.equal(model(changed(ids, 2), mask)[:, 4:], model(ids, mask)[:, 4:])
+    assert not same(model(ids)[:, 4:], model(IDS))
+
+
 def test_sine_scales_the_embeddings():
     model = shaken(GPT(config(positions="sinusoidal", normalise=False, feed_forward=False, n_layer=1)))
     with torch.no_grad():
@@ -317,6 +327,8 @@ def test_t5_scaling_undoes_the_width():
     plain, scaled = EncoderDecoder(config()), EncoderDecoder(config(t5_scaling=True))
     scaled.load_state_dict(plain.state_dict())
     assert_close(scaled.logits(x), plain.logits(x) / math.sqrt(8))
+    own = EncoderDecoder(config(t5_scaling=True, tied=False))  # T5 1.1 unties, and does without
+    assert_close(own.logits(x), own.head(x))
     assert scaled.encoder.blocks[0].attention.scale == scaled.decoder.blocks[0].cross.scale == 1.0
     assert plain.encoder.blocks[0].attention.scale == 1 / 2
 
