@@ -61,7 +61,8 @@
     draw(pen, { gains, rate }) {
       const left = 46, right = pen.width - 10, top = 26, floor = 250, low = -12, high = 6; // powers of ten
       const x = (k) => left + ((right - left) * k) / BACK;
-      const y = (gain) => floor - ((floor - top) * (Math.min(high, Math.max(low, Math.log10(gain))) - low)) / (high - low);
+      const y = (gain) => floor - ((floor - top) * (Math.log10(gain) - low)) / (high - low);
+      const inside = (gain) => gain >= 10 ** low && gain <= 10 ** high;
       for (let power = low; power <= high; power += 3) {
         pen.line(left, y(10 ** power), right, y(10 ** power), power === 0 ? "" : "faint");
         pen.text(left - 6, y(10 ** power) + 4, power === 0 ? "1" : `1e${power}`, "end small quiet");
@@ -69,8 +70,9 @@
       pen.text(0, 12, "gain of ∂h_T/∂h_t, how much of a change arrives", "small quiet");
       for (let k = 0; k <= BACK; k += 10) pen.text(x(k), floor + 18, k, "middle small quiet");
       pen.text((left + right) / 2, floor + 36, "steps back, T − t", "middle small quiet");
-      pen.line(x(0), y(1), x(BACK), y(rate ** BACK), "orange dashed");
-      gains.forEach((gain, i) => (i % 2 || !gain) || pen.circle(x(i + 1), y(gain), 3, "blue"));
+      const end = Math.min(BACK, (rate < 1 ? low : high) / Math.log10(rate)); // where the line leaves the figure
+      pen.line(x(0), y(1), x(end), y(rate ** end), "orange dashed");
+      gains.forEach((gain, i) => i % 2 === 0 && inside(gain) && pen.circle(x(i + 1), y(gain), 3, "blue"));
       pen.circle(left + 8, floor + 54, 3, "blue");
       pen.text(left + 18, floor + 58, "this network", "small");
       pen.line(left + 110, floor + 54, left + 136, floor + 54, "orange dashed");
