@@ -71,7 +71,7 @@ def tamed(page: str, styles: dict[str, str]) -> str:
             link = f'<link href="{root["root"]}_static/{STYLE_SHEET}" rel="stylesheet" />'
             page = page.replace("</head>", f"  {link}\n  </head>", 1)
     # Under a policy in the page, Chromium no longer looks ahead for what a page needs: a script that is not
-    # deferred would hold up everything behind it. Only the one that sets the theme runs before the first paint.
+    # deferred would hold up everything behind it. Only the one that sets the theme runs at once.
     page = BLOCKING.sub("<script defer ", page)
     first = FIRST.search(page)
     if first:
@@ -172,7 +172,7 @@ def apply(app: Sphinx, exception: Exception | None) -> None:
             path.unlink()  # templates of the theme, no pages
             continue
         page = path.read_text(encoding="utf-8")
-        if "Content-Security-Policy" not in page:
+        if '<meta http-equiv="Content-Security-Policy"' not in page:
             page = tamed(page, styles)
             path.write_text(page, encoding="utf-8")
         complaints += [f"{path.relative_to(site)}: {offence}" for offence in offences(page)]
