@@ -59,7 +59,14 @@ def engine() -> Iterator[Engine]:
     engine.racer.close()
 
 
-DATA = {"next_character": {"text": TEXT}}
+DATA = {
+    "attention_scores": {
+        name: np.random.default_rng(seed).normal(size=(8, 256)).round(2).tolist()
+        for seed, name in enumerate("qk")
+    }
+    | {"tokens": list("abcdefgh")},
+    "next_character": {"text": TEXT},
+}
 
 
 # --- the numbers

@@ -39,7 +39,7 @@ def operate(control: Locator) -> None:
         control.press("PageUp" if control.input_value() != control.get_attribute("max") else "PageDown")
     elif kind == "text":
         control.press("End")
-        control.press_sequentially(" q")
+        control.press_sequentially(" +q")  # a letter, or a sign on a tape
     elif kind == "SELECT":
         control.press("Home")
     else:

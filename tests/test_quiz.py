@@ -54,7 +54,7 @@ def test_choices_open_by_keyboard_and_say_why(visit: Visit, address: str, name: 
         answer_by_keyboard(page, group, right, "✓ Yes.")
     open_all(page)
     tex = page.locator(".labutils-question span.math")
-    assert tex.count() > 0
+    assert tex.count() > 0 or not any("$" in answer for q in CHAPTERS[name] for _, answer in q.choices)
     for formula in tex.all():
         formula.locator("mjx-container").wait_for(timeout=10_000)
     assert [

@@ -90,12 +90,20 @@ def opening(doctree: nodes.document) -> str:
     said = ""
     prose = nodes.section | nodes.container | nodes.block_quote  # what a paragraph of prose stands in
     for paragraph in doctree.findall(nodes.paragraph):
-        if not isinstance(paragraph.parent, prose) or paragraph.next_node(nodes.math) is not None:
+        if not isinstance(paragraph.parent, prose):
             break
-        for sentence in SENTENCE_END.split(" ".join(paragraph.astext().split())):
+        formula = next(
+            (n for n, part in enumerate(paragraph) if part.next_node(nodes.math, include_self=True)), None
+        )
+        sentences = SENTENCE_END.split(
+            " ".join("".join(part.astext() for part in paragraph[:formula]).split())
+        )
+        for sentence in sentences if formula is None else sentences[:-1]:
             if said and len(said) + 1 + len(sentence) > LONGEST:
                 return said
             said = f"{said} {sentence}".strip()
+        if formula is not None:
+            break
     return said
 
 
