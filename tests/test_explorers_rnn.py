@@ -15,7 +15,7 @@ import torch
 from test_explorers import Engine
 from test_rnn_page import defined
 
-N, BEFORE, BACK = 32, 60, 50
+N, BEFORE, BACK = 64, 60, 50
 KINDS = {"identity": lambda a: a, "tanh": torch.tanh, "ReLU": torch.relu}
 
 

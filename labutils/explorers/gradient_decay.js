@@ -2,12 +2,16 @@
 // Mirrors `gains` and `theory` of the chapter rnn: gain = ‖∂h_T/∂h_t‖ / √n, and the rate of a wide random network.
 (() => {
   "use strict";
-  const N = 32, BEFORE = 60, BACK = 50; // units, steps to forget the start, steps that are shown
+  const N = 64, BEFORE = 60, BACK = 50; // units, steps to forget the start, steps that are shown
   let state = 20241; // a generator of its own, so that each reader sees the same network
   const uniform = () => ((state = (Math.imul(1664525, state) + 1013904223) >>> 0) + 0.5) / 2 ** 32;
   const normal = () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
   const normals = (rows) => Array.from({ length: rows }, () => Array.from({ length: N }, normal));
-  const times = (a, b) => a.map((row) => b[0].map((_, j) => row.reduce((sum, part, k) => sum + part * b[k][j], 0)));
+  const times = (a, b) => a.map((row) => {
+    const product = new Array(N).fill(0);
+    for (let k = 0; k < N; k++) for (let j = 0; j < N; j++) product[j] += row[k] * b[k][j];
+    return product;
+  });
   const size = (a) => Math.sqrt(a.flat().reduce((sum, part) => sum + part * part, 0));
   const scaled = (a, by) => a.map((row) => row.map((part) => part * by));
 
