@@ -104,3 +104,10 @@ def test_nothing_in_the_figure_overflows(engine: Engine) -> None:
     ):
         figure = str(engine.markup("gradient_decay", **values))
         assert not re.search(r"NaN|Infinity|undefined", figure)
+
+
+def test_sentence_names_all_controls(engine: Engine) -> None:
+    """Without a non-linearity the input changes nothing that is drawn: the sentence still follows it."""
+    small, large = (str(engine.markup("gradient_decay", kind="identity", signal=s)) for s in (0.5, 1.5))
+    assert "identity, input of size 0.5: theory says 0.90 a step" in small
+    assert "identity, input of size 1.5: theory says 0.90 a step" in large

@@ -83,11 +83,11 @@
       pen.text(left + 142, floor + 58, "theory, wide network", "small");
       pen.height = floor + 66;
     },
-    say({ gains, rate }, { kind }) {
+    say({ gains, rate }, { kind, signal }) {
       const share = gains[19] >= 1e-3 ? gains[19].toPrecision(2) : gains[19].toExponential(0);
       const pace = Math.log(2) / Math.abs(Math.log(rate));
       const change = pace > 500 ? "neither shrinks nor grows" : `${rate < 1 ? "halves" : "doubles"} every ${pace.toFixed(1)} steps`;
-      return `${kind}: theory says ${rate.toFixed(2)} a step, a change ${change}. In this network ${share} of it arrives after 20 steps.`;
+      return `${kind}, input of size ${signal}: theory says ${rate.toFixed(2)} a step, a change ${change}. In this network ${share} of it arrives after 20 steps.`;
     },
   });
 })();
