@@ -46,8 +46,8 @@
   labutils.define("gradient_decay", {
     controls: [
       { name: "radius", label: "Spectral radius", min: 0.3, max: 3, log: true, value: 0.9 },
-      { name: "kind", kind: "choice", label: "Non-linearity", options: Object.keys(kinds), value: "tanh" },
       { name: "signal", label: "Size of the input", min: 0, max: 2, step: 0.1, value: 0.5 },
+      { name: "kind", kind: "choice", label: "Non-linearity", options: Object.keys(kinds), value: "tanh" },
     ],
     compute({ radius, kind, signal }) {
       const [f, slope] = kinds[kind], W = scaled(UNIT, radius), gains = [];

@@ -176,6 +176,42 @@ def test_settings_travel():
     }
 
 
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (
+            "bert",
+            {
+                "hidden_dropout_prob": 0.3,
+                "attention_probs_dropout_prob": 0.3,
+                "layer_norm_eps": 1e-3,
+                "hidden_act": "relu",
+                "type_vocab_size": 3,
+            },
+        ),
+        (
+            "t5",
+            {
+                "dropout_rate": 0.3,
+                "layer_norm_epsilon": 1e-3,
+                "relative_attention_num_buckets": 6,
+                "relative_attention_max_distance": 9,
+                "d_ff": 24,
+            },
+        ),
+    ],
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_settings_of_encoders_travel(kind, settings, training):
+    _, from_theirs, to_theirs, _ = FROM[kind]
+    theirs = {"bert": their_bert, "t5": their_t5}[kind](**settings).train(training)
+    ours = from_theirs(theirs)
+    assert (ours.config.dropout, ours.config.eps, ours.training) == (0.3, 1e-3, training)
+    again = to_theirs(ours)
+    assert {name: getattr(again.config, name) for name in settings} == settings
+    assert again.training == training
+
+
 def test_relative_positions_beyond_the_longest_distance():
     theirs = their_t5()
     ours = carry.encoder_decoder_from_transformers(theirs)

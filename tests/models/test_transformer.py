@@ -162,6 +162,16 @@ def test_rotary_and_relative_models_depend_on_differences_only():
         assert_close(padded[:, 4:], model(IDS))
 
 
+@pytest.mark.parametrize("positions", ["rotary", "alibi", "relative", "none"])
+def test_a_decoder_sees_no_padding_in_front_of_its_text(positions):
+    model = shaken(GPT(config(positions=positions)))
+    ids = torch.cat([IDS[:, :1].repeat(1, 4), IDS], dim=1)
+    mask = torch.tensor([False] * 4 + [True] * 12)[None, None]
+    assert_close(model(ids, mask)[:, 4:], model(IDS), rtol=0, atol=1e-5)  # turns are in float32
+    assert torch.equal(model(changed(ids, 2), mask)[:, 4:], model(ids, mask)[:, 4:])
+    assert not same(model(ids)[:, 4:], model(IDS))
+
+
 def test_sine_scales_the_embeddings():
     model = shaken(GPT(config(positions="sinusoidal", normalise=False, feed_forward=False, n_layer=1)))
     with torch.no_grad():
@@ -264,6 +274,17 @@ def test_post_norm_ends_each_block_with_a_norm_and_pre_norm_the_stack():
         assert (stack(x).std(-1, unbiased=False).sub(1).abs().max()) < 1e-2
 
 
+@pytest.mark.parametrize("n_segments", [0, 2])
+def test_what_goes_into_the_first_block_is_normalised(n_segments):
+    stack = GPT(config(embedding_norm=True, n_segments=n_segments)).decoder
+    x = 7 * torch.randn(2, 12, 8) + 3
+    received = []
+    stack.blocks[0].register_forward_pre_hook(lambda block, given: received.append(given[0]))
+    stack(x)
+    assert_close(received[0].std(-1, unbiased=False), torch.ones(2, 12), rtol=0, atol=1e-3)
+    assert_close(received[0].mean(-1), torch.zeros(2, 12), rtol=0, atol=1e-5)
+
+
 def test_rms_takes_no_mean_off():
     model = EncoderDecoder(ModelConfig.t5(**SMALL))
     norm = model.encoder.last_norm
@@ -278,11 +299,36 @@ def test_dropout_acts_in_training_only():
     assert torch.equal(model(IDS), model(IDS))
 
 
+def test_dropout_stands_where_gpt2_has_it():
+    """On what comes in, on each sublayer's result (never on the residual), and on attention weights."""
+    bare = {"dropout": 0.5, "normalise": False, "positions": "none", "n_layer": 1}
+    stack = EncoderDecoder(config(**bare)).decoder.train()
+    block = stack.blocks[0]
+    assert block.attention.dropout == block.cross.dropout == 0.5
+    last = [block.attention.out_proj, block.cross.out_proj, block.feed_forward[2]]
+    with torch.no_grad():  # each sublayer gives a constant, zero at first
+        for linear in last:
+            linear.weight.zero_()
+            linear.bias.zero_()
+    x, memory = torch.ones(4, 12, 8), torch.randn(4, 3, 8)
+    torch.manual_seed(0)
+    assert set(stack(x).unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(block(x, memory=memory), x)
+    for linear in last:
+        nn.init.constant_(linear.bias, 3.0)
+        assert set(block(x, memory=memory).unique().tolist()) == {1.0, 7.0}
+        nn.init.zeros_(linear.bias)
+    stack.eval()
+    assert torch.equal(stack(x, memory=memory), x)
+
+
 def test_t5_scaling_undoes_the_width():
     x = torch.randn(1, 1, 8)
     plain, scaled = EncoderDecoder(config()), EncoderDecoder(config(t5_scaling=True))
     scaled.load_state_dict(plain.state_dict())
     assert_close(scaled.logits(x), plain.logits(x) / math.sqrt(8))
+    own = EncoderDecoder(config(t5_scaling=True, tied=False))  # T5 1.1 unties, and does without
+    assert_close(own.logits(x), own.head(x))
     assert scaled.encoder.blocks[0].attention.scale == scaled.decoder.blocks[0].cross.scale == 1.0
     assert plain.encoder.blocks[0].attention.scale == 1 / 2
 
@@ -290,15 +336,18 @@ def test_t5_scaling_undoes_the_width():
 # ---- Initial weights ----
 
 
+@pytest.mark.parametrize("norm", ["pre", "post"])
 @pytest.mark.parametrize("make", [GPT, Encoder, EncoderDecoder])
-def test_initial_weights_and_loss(make):
+def test_initial_weights_and_loss(make, norm):
     torch.manual_seed(0)
-    c = ModelConfig(n_vocab=100, n_context=64, n_layer=4, n_head=4, d_model=128)
+    c = ModelConfig(n_vocab=100, n_context=64, n_layer=4, n_head=4, d_model=128, norm=norm)
     model = make(c)
     for name, p in model.named_parameters():
         if p.dim() == 2:
             adds = name.endswith(("out_proj.weight", "feed_forward.2.weight"))
-            assert p.std().item() == pytest.approx(0.02 / math.sqrt(8) if adds else 0.02, rel=0.1), name
+            assert p.std().item() == pytest.approx(
+                0.02 / math.sqrt(8) if adds and norm == "pre" else 0.02, rel=0.1
+            ), name
         else:
             assert torch.equal(p, torch.zeros_like(p) if name.endswith("bias") else torch.ones_like(p)), name
     ids = torch.randint(100, (8, 64))
