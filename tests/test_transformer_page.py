@@ -121,7 +121,7 @@ def test_bits_with_the_future_hidden() -> None:
         with torch.no_grad():
             usual = F.cross_entropy(model(x).mT, y).item() / math.log(2)
         found = page["honest_bits"](model, x, y).mean()
-        assert (found == pytest.approx(usual, abs=1e-4)) is causal
+        assert bool(found == pytest.approx(usual, abs=1e-4)) is causal
 
 
 def test_listing() -> None:
