@@ -67,6 +67,26 @@ def trainer(
     return step
 
 
+def products(model: nn.Module, n_rows: int) -> Callable[[], None]:
+    """Nothing but the matrix products that the linear layers need in a step: one forward, two backward.
+
+    Both implementations do these and the products inside attention; what Python adds is the rest.
+    """
+    matrices = {name: value for name, value in model.named_parameters() if value.dim() == 2}
+    weights = [torch.randn_like(value) for name, value in matrices.items() if "position" not in name]
+    sizes = {size for weight in weights for size in weight.shape}
+    values = {size: torch.randn(n_rows, size) for size in sizes}
+
+    def multiply() -> None:
+        for weight in weights:
+            n_out, n_in = weight.shape
+            values[n_in] @ weight.T
+            values[n_out] @ weight
+            values[n_out].T @ values[n_in]
+
+    return multiply
+
+
 def main() -> None:
     """Check that both learn the same, then time them in turn."""
     parser = argparse.ArgumentParser(
@@ -97,6 +117,10 @@ def main() -> None:
         same.load_state_dict(ours.state_dict())
         theirs = gpt_to_transformers(same)
         steps[name] = trainer(theirs, partial(their_logits, theirs), cycle(pairs))
+    timed: dict[str, Callable[[], Any]] = {
+        **steps,
+        "only the products of linear layers": products(ours, 12 * 64),
+    }
     n = sum(p.numel() for p in ours.parameters())
     print(f"{n:,} parameters, {len(vocabulary)} characters, dropout {options.dropout}; one training step")
     conditions()
@@ -106,7 +130,7 @@ def main() -> None:
             losses = [step() for step in compared]
             if max(losses) - min(losses) > 1e-3:
                 raise AssertionError(f"the models do not learn the same: {losses}")
-    table(interleaved(steps, options.rounds), "labutils GPT")
+    table(interleaved(timed, options.rounds), "labutils GPT")
 
 
 if __name__ == "__main__":

@@ -16,22 +16,24 @@ from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CORES = str(os.cpu_count() or 1)
-PYTEST = ("-m", "pytest", "--color=yes" if sys.stdout.isatty() else "--color=no", "-q", "-n", CORES, "--dist")
+CORES = os.cpu_count() or 1
+PYTEST = ("-m", "pytest", "--color=yes" if sys.stdout.isatty() else "--color=no", "-q")
+PARALLEL = (*PYTEST, "-n", str(CORES), "--dist")
+PAIRS = (*PYTEST, "-n", str(max(1, CORES // 2)), "--dist")  # what runs on two threads needs two cores
 COLAB = "tests/test_colab.py"  # makes an environment of its own
 APART = ("--ignore", COLAB)
-NBVAL = (*PYTEST, "loadscope", "--nbval", "notebooks", "--nbval-sanitize-with", "tests/nbval.cfg")
+NBVAL = ("loadscope", "--nbval", "notebooks", "--nbval-sanitize-with", "tests/nbval.cfg")
+ONE_THREAD = {"LABUTILS_THREADS": "1"}
 
 
 def plain_processor() -> dict[str, str]:
     """Return settings that make the libraries compute as on an old processor, and on one thread."""
-    threads = {"LABUTILS_THREADS": "1"}
     if platform.machine().lower() not in ("x86_64", "amd64"):
-        return threads
+        return ONE_THREAD
     numpy_core = import_module("numpy._core._multiarray_umath")  # no public way to ask
     # Only what this processor has: NumPy warns when told to leave out anything else.
     dispatched = [name for name in numpy_core.__cpu_dispatch__ if numpy_core.__cpu_features__.get(name)]
-    return threads | {
+    return ONE_THREAD | {
         "ATEN_CPU_CAPABILITY": "default",
         "ONEDNN_MAX_CPU_ISA": "SSE41",
         "MKL_CBWR": "COMPATIBLE",
@@ -53,10 +55,10 @@ class Stage:
 STAGES = (
     Stage("lint", "style (ruff)", (("-m", "ruff", "check", "."), ("-m", "ruff", "format", "--check", "."))),
     Stage("types", "types (mypy)", (("-m", "mypy"),)),
-    Stage("tests", "labutils, notebooks' form, site, browser", ((*PYTEST, "loadgroup", "tests", *APART),)),
-    Stage("notebooks", "notebooks print what is stored", (NBVAL,)),
-    Stage("colab", "each notebook alone, in an environment like Colab's", ((*PYTEST, "load", COLAB),)),
-    Stage("portable", "the same on one thread of an old processor", (NBVAL,), plain_processor),
+    Stage("tests", "labutils, notebooks' form, site, browser", ((*PARALLEL, "loadgroup", "tests", *APART),)),
+    Stage("notebooks", "notebooks print what is stored", ((*PAIRS, *NBVAL),)),
+    Stage("colab", "each notebook alone, in an environment like Colab's", ((*PARALLEL, "load", COLAB),)),
+    Stage("portable", "the same on one thread of an old processor", ((*PARALLEL, *NBVAL),), plain_processor),
 )
 
 

@@ -256,6 +256,17 @@ def has_short_cells(chapter: Chapter) -> list[str]:
 
 
 @rule
+def has_lines_that_a_laptop_shows(chapter: Chapter) -> list[str]:
+    shown = [cell for cell in chapter.code if "hide-input" not in cell.metadata.get("tags", [])]
+    return [
+        f"cell {cell.id} has a line of {len(line)} characters, 110 at most"
+        for cell in shown
+        for line in cell.source.splitlines()
+        if len(line) > 110
+    ]
+
+
+@rule
 def guards_its_claims(chapter: Chapter) -> list[str]:
     asserts = sum(
         isinstance(node, ast.Assert) for cell in chapter.code for node in ast.walk(chapter.tree(cell))

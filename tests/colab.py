@@ -191,6 +191,7 @@ class Session:
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns about frozen modules
             "IPYTHONDIR": str(self.folder / "ipython"),
             "LABUTILS_CACHE": str(self.colab.folder / "cache"),  # empty at first: data come on demand
+            "LABUTILS_THREADS": "1",  # as many sessions run side by side as there are cores
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": f"url.{remote.as_uri()}.insteadOf",
             "GIT_CONFIG_VALUE_0": repository.read(ROOT).url,

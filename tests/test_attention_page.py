@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import nbformat
@@ -15,6 +16,15 @@ from conftest import ROOT
 from labutils.models import attention as library
 
 PAGE = ROOT / "notebooks/transformers/attention.ipynb"
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As the page has it: two threads that wait for each other take minutes on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def define(*cells: str) -> dict[str, Any]:
@@ -94,8 +104,27 @@ def test_an_lstm_learns_few_pairs_given_time(
 ) -> None:
     """Exercise 6: 1,000 steps take the LSTM away from guessing, the more so the wider it is."""
     page = define("attention", "task", "lookup-model", "train", "loop-count", "remember")
-    _, right = page["train"](
-        lambda: page["Remember"](64, n_hidden), 0, n_pairs, 1000, 1e-2, n_batch=64, every=250
-    )
-    assert right[0] < before
-    assert right[-1] > after
+    for seed in range(3):
+        _, right = page["train"](
+            lambda: page["Remember"](64, n_hidden), seed, n_pairs, 1000, 1e-2, n_batch=64, every=250
+        )
+        assert right[0] < before
+        assert right[-1] > after
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rate", "divided", "undivided"),
+    [(2.5e-4, (0.97, 1.0), (0.6, 0.97)), (1e-3, (0.97, 1.0), (0.05, 0.5)), (8e-3, (0.0, 0.35), (0.0, 0.35))],
+)
+def test_the_division_moves_the_range_of_rates(
+    rate: float, divided: tuple[float, float], undivided: tuple[float, float]
+) -> None:
+    """Exercise 7: what rates the layer of the opening learns at, with the division and without."""
+    page = define("attention", "task", "lookup-model", "train")
+    for scale, (low, high) in ((None, divided), (1.0, undivided)):
+        runs = [
+            page["train"](lambda s=scale: page["LookUp"](256, s), seed, 8, 120, rate, every=120)[1][-1]
+            for seed in range(3)
+        ]
+        assert low <= sum(runs) / 3 <= high

@@ -41,7 +41,7 @@ def operate(control: Locator) -> None:
         control.press("End")
         control.press_sequentially(" +q")  # a letter, or a sign on a tape
     elif kind == "SELECT":
-        control.press("Home")
+        control.press("Home" if control.evaluate("n => n.selectedIndex === n.length - 1") else "End")
     else:
         control.press("Enter")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from test_explorers import Engine
 from test_rnn_page import defined
 
-N, BEFORE, BACK = 32, 60, 50
+N, BEFORE, BACK = 64, 60, 50
 KINDS = {"identity": lambda a: a, "tanh": torch.tanh, "ReLU": torch.relu}
 
 
@@ -85,11 +86,28 @@ def test_linear_network_follows_its_spectral_radius(engine: Engine) -> None:
     assert np.mean([b / a for a, b in pairwise(gains[20:])]) == pytest.approx(0.8, abs=0.02)
 
 
+def test_line_and_dots_stay_inside_and_keep_their_slope(engine: Engine) -> None:
+    for radius in (0.3, 1.0, 3.0):
+        drawing = engine.markup("gradient_decay", radius=radius, kind="identity").find("svg")
+        assert drawing is not None
+        line = drawing.find("line", class_="orange dashed")
+        x1, x2, y1, y2 = (float(str(line[name])) for name in ("x1", "x2", "y1", "y2"))  # type: ignore[index]
+        per_step, per_power = (640 - 10 - 46) / 50, (250 - 26) / 18
+        assert (y1 - y2) / per_power == pytest.approx(math.log10(radius) * (x2 - x1) / per_step, abs=0.01)
+        assert all(26 <= float(str(dot["cy"])) <= 250 for dot in drawing.find_all("circle")[:-1])
+
+
 def test_nothing_in_the_figure_overflows(engine: Engine) -> None:
     for values in (
         {"radius": 3, "kind": "identity", "signal": 2},
         {"radius": 0.3, "kind": "ReLU", "signal": 0},
     ):
         figure = str(engine.markup("gradient_decay", **values))
-        assert "NaN" not in figure
-        assert "Infinity" not in figure
+        assert not re.search(r"NaN|Infinity|undefined", figure)
+
+
+def test_sentence_names_all_controls(engine: Engine) -> None:
+    """Without a non-linearity the input changes nothing that is drawn: the sentence still follows it."""
+    small, large = (str(engine.markup("gradient_decay", kind="identity", signal=s)) for s in (0.5, 1.5))
+    assert "identity, input of size 0.5: theory says 0.90 a step" in small
+    assert "identity, input of size 1.5: theory says 0.90 a step" in large

@@ -270,6 +270,7 @@ FAULTS = [
     ("has_solutions_that_pass_their_checks", replace("exercise-2", "return 2", "return 3")),
     ("has_solutions_that_pass_their_checks", replace("exercise-2", "```python", "```")),
     ("has_short_cells", replace("asserts", "assert True", "assert True\n\n\n")),
+    ("has_lines_that_a_laptop_shows", replace("asserts", "assert True", f"assert True  # {'x' * 110}")),
     ("guards_its_claims", replace("asserts", "assert True\nassert True", "pass")),
     ("shows_an_interactive_figure", in_output("chart", "text/markdown", "<p></p>")),
     ("shows_an_interactive_figure", replace("chart", "binding_range", "value")),

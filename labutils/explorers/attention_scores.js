@@ -17,7 +17,7 @@
       { name: "width", kind: "choice", label: "Width d", options: [4, 16, 64, 256], value: 64 },
       { name: "division", kind: "choice", label: "Scores are divided", options: Object.keys(DIVISIONS), value: "by √d" },
       { name: "mask", kind: "choice", label: "Mask", options: Object.keys(MASKS), value: "none" },
-      { name: "temperature", label: "Temperature", min: 0.1, max: 20, log: true, value: 1 },
+      { name: "temperature", label: "Temperature", min: 1 / 16, max: 16, log: true, value: 1 },
     ],
     compute({ width, division, mask, temperature }, { tokens, q, k }) {
       const divisor = DIVISIONS[division](width) * temperature, after = division === AFTER ? Math.sqrt(width) : 1;

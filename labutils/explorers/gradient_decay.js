@@ -2,12 +2,16 @@
 // Mirrors `gains` and `theory` of the chapter rnn: gain = ‖∂h_T/∂h_t‖ / √n, and the rate of a wide random network.
 (() => {
   "use strict";
-  const N = 32, BEFORE = 60, BACK = 50; // units, steps to forget the start, steps that are shown
+  const N = 64, BEFORE = 60, BACK = 50; // units, steps to forget the start, steps that are shown
   let state = 20241; // a generator of its own, so that each reader sees the same network
   const uniform = () => ((state = (Math.imul(1664525, state) + 1013904223) >>> 0) + 0.5) / 2 ** 32;
   const normal = () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
   const normals = (rows) => Array.from({ length: rows }, () => Array.from({ length: N }, normal));
-  const times = (a, b) => a.map((row) => b[0].map((_, j) => row.reduce((sum, part, k) => sum + part * b[k][j], 0)));
+  const times = (a, b) => a.map((row) => {
+    const product = new Array(N).fill(0);
+    for (let k = 0; k < N; k++) for (let j = 0; j < N; j++) product[j] += row[k] * b[k][j];
+    return product;
+  });
   const size = (a) => Math.sqrt(a.flat().reduce((sum, part) => sum + part * part, 0));
   const scaled = (a, by) => a.map((row) => row.map((part) => part * by));
 
@@ -42,8 +46,8 @@
   labutils.define("gradient_decay", {
     controls: [
       { name: "radius", label: "Spectral radius", min: 0.3, max: 3, log: true, value: 0.9 },
-      { name: "kind", kind: "choice", label: "Non-linearity", options: Object.keys(kinds), value: "tanh" },
       { name: "signal", label: "Size of the input", min: 0, max: 2, step: 0.1, value: 0.5 },
+      { name: "kind", kind: "choice", label: "Non-linearity", options: Object.keys(kinds), value: "tanh" },
     ],
     compute({ radius, kind, signal }) {
       const [f, slope] = kinds[kind], W = scaled(UNIT, radius), gains = [];
@@ -61,7 +65,8 @@
     draw(pen, { gains, rate }) {
       const left = 46, right = pen.width - 10, top = 26, floor = 250, low = -12, high = 6; // powers of ten
       const x = (k) => left + ((right - left) * k) / BACK;
-      const y = (gain) => floor - ((floor - top) * (Math.min(high, Math.max(low, Math.log10(gain))) - low)) / (high - low);
+      const y = (gain) => floor - ((floor - top) * (Math.log10(gain) - low)) / (high - low);
+      const inside = (gain) => gain >= 10 ** low && gain <= 10 ** high;
       for (let power = low; power <= high; power += 3) {
         pen.line(left, y(10 ** power), right, y(10 ** power), power === 0 ? "" : "faint");
         pen.text(left - 6, y(10 ** power) + 4, power === 0 ? "1" : `1e${power}`, "end small quiet");
@@ -69,19 +74,20 @@
       pen.text(0, 12, "gain of ∂h_T/∂h_t, how much of a change arrives", "small quiet");
       for (let k = 0; k <= BACK; k += 10) pen.text(x(k), floor + 18, k, "middle small quiet");
       pen.text((left + right) / 2, floor + 36, "steps back, T − t", "middle small quiet");
-      pen.line(x(0), y(1), x(BACK), y(rate ** BACK), "orange dashed");
-      gains.forEach((gain, i) => (i % 2 || !gain) || pen.circle(x(i + 1), y(gain), 3, "blue"));
+      const end = Math.min(BACK, (rate < 1 ? low : high) / Math.log10(rate)); // where the line leaves the figure
+      pen.line(x(0), y(1), x(end), y(rate ** end), "orange dashed");
+      gains.forEach((gain, i) => i % 2 === 0 && inside(gain) && pen.circle(x(i + 1), y(gain), 3, "blue"));
       pen.circle(left + 8, floor + 54, 3, "blue");
       pen.text(left + 18, floor + 58, "this network", "small");
       pen.line(left + 110, floor + 54, left + 136, floor + 54, "orange dashed");
       pen.text(left + 142, floor + 58, "theory, wide network", "small");
       pen.height = floor + 66;
     },
-    say({ gains, rate }, { kind }) {
+    say({ gains, rate }, { kind, signal }) {
       const share = gains[19] >= 1e-3 ? gains[19].toPrecision(2) : gains[19].toExponential(0);
       const pace = Math.log(2) / Math.abs(Math.log(rate));
       const change = pace > 500 ? "neither shrinks nor grows" : `${rate < 1 ? "halves" : "doubles"} every ${pace.toFixed(1)} steps`;
-      return `${kind}: theory says ${rate.toFixed(2)} a step, a change ${change}. In this network ${share} of it arrives after 20 steps.`;
+      return `${kind}, input of size ${signal}: theory says ${rate.toFixed(2)} a step, a change ${change}. In this network ${share} of it arrives after 20 steps.`;
     },
   });
 })();
