@@ -126,7 +126,7 @@ def test_bits_with_the_future_hidden() -> None:
 
 def test_listing() -> None:
     """The parameters of 004's listing; without mask and positions it knows the bag of tokens and no order."""
-    Listing = define("listing")["Listing"]
+    Listing = define("listing", "listing-model")["Listing"]
     with torch.device("meta"):
         assert sum(p.numel() for p in Listing(512, 8, 10_000).parameters()) == 79_558_928
     model = Listing(16, 2, CONFIG.n_vocab).eval()
