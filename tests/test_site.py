@@ -159,9 +159,14 @@ def loaded_at_once(page: Path) -> list[str]:
 def weight(page: Path) -> int:
     """Return the bytes of a page and of what it loads at once, compressed where a server compresses."""
     files = {(page.parent / name).resolve() for name in loaded_at_once(page)}
-    for style in [file for file in files if file.suffix == ".css"]:  # fonts: at most all that the style names
-        names = re.findall(r"url\([\"']?([^\"')]+\.woff2?)", style.read_text("utf-8"))
-        files |= {(style.parent / name).resolve() for name in names}
+    html = page.read_text("utf-8")
+    for style in [file for file in files if file.suffix == ".css"]:
+        for face in re.findall(r"@font-face[^}]*}", style.read_text("utf-8")):
+            family = re.search(r"font-family:\s*MJX(TEX-\w+)", face)
+            if family and not re.search(rf'[" ]{family[1]}[" ]', html):
+                continue  # MathJax names the font of each sign by a class: no browser fetches this one
+            names = re.findall(r"url\([\"']?([^\"')]+\.woff2?)", face)
+            files |= {(style.parent / name).resolve() for name in names}
     packed = {".png", ".woff", ".woff2"}
     return sum(
         file.stat().st_size if file.suffix in packed else len(gzip.compress(file.read_bytes(), 6))
