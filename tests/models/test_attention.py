@@ -327,6 +327,28 @@ def test_rotary_scores_depend_on_differences_only(half, p, q, shift):
         assert not torch.allclose(score(p, q), score(q, q))
 
 
+def test_rotary_turns_as_su_et_al_print_it():
+    x = torch.randn(50, 8, dtype=torch.float64)
+    pairs = torch.view_as_complex(x.view(50, 4, 2).contiguous())
+    angles = torch.tensor([[p * 10_000 ** (-2 * i / 8) for i in range(4)] for p in range(50)])  # θ_i, §3.2.2
+    turned = torch.view_as_real(pairs * torch.exp(1j * angles)).flatten(1)
+    assert_close(apply_rotary(x, *rotary(50, 8)), turned, rtol=0, atol=1e-5)
+
+
+def test_scale_counts_in_both_ways_of_computing():
+    torch.manual_seed(0)
+    x = torch.randn(2, 5, 8)
+    models = [
+        MultiHeadAttention(8, 2, fused=fused, scale=scale) for scale in (0.1, 3.0) for fused in (True, False)
+    ]
+    for model in models[1:]:
+        model.load_state_dict(models[0].state_dict())
+    small, small_naive, large, large_naive = (model(x) for model in models)
+    assert_close(small, small_naive)
+    assert_close(large, large_naive)
+    assert (large - small).abs().max() > 0.01
+
+
 def test_rotary_keeps_lengths_and_position_zero():
     (x,) = draw((2, 5, 8))
     cos, sin = (t.double() for t in rotary(5, 8))

@@ -314,3 +314,17 @@ def test_a_forgotten_tensor_is_named(kind, monkeypatch):
 def test_what_cannot_be_carried_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_styles_have_the_defaults_of_transformers_configurations():
+    """Whoever writes ModelConfig.bert(…) or .t5(…) gets the activation and ε that the papers' code has."""
+    bert, t5 = transformers.BertConfig(), transformers.T5Config()
+    gpt, named = transformers.GPT2Config(), carry.OUR_ACTIVATIONS
+    for ours, activation, eps in (
+        (ModelConfig(**SMALL), gpt.activation_function, gpt.layer_norm_epsilon),
+        (ModelConfig.bert(**SMALL), bert.hidden_act, bert.layer_norm_eps),
+        (ModelConfig.t5(**SMALL), t5.dense_act_fn, t5.layer_norm_epsilon),
+    ):
+        assert (ours.activation, ours.eps) == (named[activation], eps)
+    assert ModelConfig.t5(**SMALL).n_buckets == t5.relative_attention_num_buckets
+    assert ModelConfig.t5(**SMALL).max_distance == t5.relative_attention_max_distance
