@@ -44,9 +44,7 @@ def tiny_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     monkeypatch.setenv("LABUTILS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(cache, "download", lambda entry, folder: buffer.getvalue())
-    for name in reversed(
-        list(catalogue.ENTRIES)
-    ):  # they come back from the last to the first, in their old order
+    for name in reversed(list(catalogue.ENTRIES)):  # undone from the last to the first: in their old order
         monkeypatch.delitem(catalogue.ENTRIES, name)
     for name, entry in entries.items():
         monkeypatch.setitem(catalogue.ENTRIES, name, entry)
