@@ -19,8 +19,8 @@ from ngram import N_VOCAB, median_seconds, text
 from numpy.typing import NDArray
 
 from labutils.coding import arithmetic_decode, arithmetic_encode
-from labutils.measures import normalise
-from labutils.ngram import NGramModel
+from labutils.information import normalise
+from labutils.models.ngram import NGramModel
 from labutils.text import Ids, Vocabulary, k_fold
 
 Probs = NDArray[np.float64]

@@ -28,7 +28,7 @@ from interleaved import conditions, interleaved, table  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from labutils import data  # noqa: E402
-from labutils.models.carry import gpt_to_transformers  # noqa: E402
+from labutils.models.exchange.carry import gpt_to_transformers  # noqa: E402
 from labutils.models.transformer import GPT, ModelConfig  # noqa: E402
 from labutils.text import Vocabulary, batches  # noqa: E402
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from labutils import data
-from labutils.ngram import NGramModel, Smoothing
+from labutils.models.ngram import NGramModel, Smoothing
 from labutils.text import Ids, Vocabulary, k_fold
 
 DISCOUNT = 0.75

@@ -150,7 +150,7 @@ def bsc_capacity(flip: float) -> float:
 
     Shannon (1948), section 15.
     """
-    from labutils.measures import entropy
+    from labutils.information import entropy
 
     if not 0 <= flip <= 1:
         raise ValueError(f"flip is {flip}: expected a probability")

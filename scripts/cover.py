@@ -21,7 +21,7 @@ from matplotlib import pyplot as plt
 
 import card  # scripts/card.py
 from labutils import data, figures
-from labutils.ngram import NGramModel
+from labutils.models.ngram import NGramModel
 from labutils.text import Vocabulary, k_fold
 
 TARGET = Path(__file__).parent.parent / "book" / "images" / "cover.png"

@@ -20,9 +20,9 @@ CORES = os.cpu_count() or 1
 PYTEST = ("-m", "pytest", "--color=yes" if sys.stdout.isatty() else "--color=no", "-q")
 PARALLEL = (*PYTEST, "-n", str(CORES), "--dist")
 PAIRS = (*PYTEST, "-n", str(max(1, CORES // 2)), "--dist")  # what runs on two threads needs two cores
-COLAB = "tests/test_colab.py"  # makes an environment of its own
+COLAB = "tests/repository/test_colab.py"  # makes an environment of its own
 APART = ("--ignore", COLAB)
-NBVAL = ("loadscope", "--nbval", "notebooks", "--nbval-sanitize-with", "tests/nbval.cfg")
+NBVAL = ("loadscope", "--nbval", "notebooks", "--nbval-sanitize-with", "tests/support/nbval.cfg")
 ONE_THREAD = {"LABUTILS_THREADS": "1"}
 
 

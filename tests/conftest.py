@@ -1,9 +1,8 @@
-"""What several test modules share: where the book is, its notebooks, the built site."""
+"""What several test modules share: the built site, where it is served, a browser."""
 
 from __future__ import annotations
 
 import shutil
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +11,9 @@ import pytest
 from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "book" / "_ext")]
-
-import book  # noqa: E402  (scripts/book.py)
-from browser import CHROMIUM, FLAGS, Visit, serve  # noqa: E402
-
-NOTEBOOKS = [ROOT / f"{page}.ipynb" for page in book.pages_of_toc(ROOT) if page.startswith("notebooks/")]
+import book  # scripts/book.py
+from browser import CHROMIUM, FLAGS, Visit, serve
+from places import ROOT
 
 
 @pytest.fixture(scope="session")

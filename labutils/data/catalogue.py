@@ -108,7 +108,7 @@ _ENTRIES = [
         licence="Apache-2.0",
         description="MiniLM-L6, a pretrained encoder of English sentences (22.7 million parameters)",
         parsed_sha256="0ad97b5a8f07c923eea2f74919150eda19fe61252e0331739c55d3224a2d168c",
-        reader="labutils.models.pretrained.load_encoder",
+        reader="labutils.models.exchange.pretrained.load_encoder",
         suffix=".zip",
     ),
 ]

@@ -1,5 +1,6 @@
-"""Recurrent networks, attention and transformers, as the book builds them; importing a part loads torch.
+"""N-grams, recurrent networks, attention and transformers, as the book builds them.
 
-labutils.models.recurrent, .attention, .positions, .transformer; .carry moves weights to and from the
-classes of the library transformers, .pretrained loads an encoder that others trained.
+ngram and sizes need NumPy only; importing recurrent, attention, positions or transformer loads torch.
+exchange.carry moves weights to and from the classes of the library transformers, exchange.pretrained loads
+an encoder that others trained.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from labutils.parameters import TransformerConfig
+from labutils.models.sizes import TransformerConfig
 
 __all__ = ["ModelConfig"]
 
@@ -110,7 +110,7 @@ class ModelConfig:
         return cls(**style | {"t5_scaling": True, "eps": 1e-6} | sizes)
 
     def sizes(self) -> TransformerConfig:
-        """What `labutils.parameters.count_parameters` needs to count a GPT, or an Encoder without head.
+        """What `labutils.models.sizes.count_parameters` needs to count a GPT, or an Encoder without head.
 
         Raises ValueError where its formula, that of Vaswani's block with biases, does not hold.
         """

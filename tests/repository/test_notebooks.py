@@ -1,0 +1,328 @@
+"""Every chapter keeps the rules of anatomy.py, and every rule catches the fault that it is there for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+import anatomy
+import execute
+import question_rules
+import repository
+from labutils import checks
+from places import NOTEBOOKS, ROOT
+
+REFERENCES = set(
+    re.findall(r"^@\w+\{([^,\s]+),", (ROOT / "book/references.bib").read_text("utf-8"), re.MULTILINE)
+)
+
+
+def chapter(notebook: Any, name: str) -> anatomy.Chapter:
+    return anatomy.Chapter(notebook, name, checks.names(), REFERENCES)
+
+
+@pytest.mark.parametrize("rule", anatomy.RULES)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_chapter_keeps_rule(path: Path, rule: str) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    assert anatomy.RULES[rule](chapter(notebook, path.stem)) == []
+
+
+def test_every_notebook_is_in_the_table_of_contents() -> None:
+    written = {
+        path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts
+    }
+    assert written == set(NOTEBOOKS)
+
+
+def terms_introduced(markdown: str) -> set[str]:
+    """The Chinese of every *term* (中文); one with a citation behind it too."""
+    return {
+        re.sub(r"\s", "", chinese)
+        for chinese in re.findall(
+            r"\*\*?(?:[^*\n]|\n(?!\n))+\*\*?(?: one)?\s\(([^()\n,;]*[\u4e00-\u9fff]+)", markdown
+        )
+    } - {"三国演义"}  # a book, not a term
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_glossary_has_every_chinese_term_of_the_chapter(path: Path) -> None:
+    glossary = (ROOT / "book/glossary.md").read_text(encoding="utf-8")
+    known = {term for run in re.findall(r"\w*[\u4e00-\u9fff]\w*", glossary) for term in run.split("与")}
+    introduced = terms_introduced(chapter(nbformat.read(path, as_version=4), path.stem).markdown)
+    assert introduced
+    assert {t for t in introduced if not {t, t.removesuffix("模型"), t.removesuffix("估计")} & known} == set()
+
+
+def test_terms_are_found_in_all_forms() -> None:
+    text = "a *prior* (先验), the **n-gram\nmodel** (n 元模型), *ECE* (误差; {cite:t}`a`), "
+    assert terms_introduced(text + "a *conjugate* one (共轭) and the novel (小说)") == {
+        "先验",
+        "n元模型",
+        "误差",
+        "共轭",
+    }
+
+
+def test_right_answers_are_spread_over_the_book() -> None:
+    """To choose the same place always is right in at most half of the questions; no place is left out."""
+    asked = [
+        question
+        for path in NOTEBOOKS
+        for question in question_rules.questions(chapter(nbformat.read(path, as_version=4), path.stem))
+    ]
+    places = Counter(question.right[0] for question in asked)
+    assert max(places.values()) <= len(asked) / 2
+    assert set(places) == set(range(max(len(question.choices) for question in asked)))
+
+
+def test_the_example_for_authors_keeps_the_form() -> None:
+    example = (ROOT / "book/authors.md").read_text("utf-8").split("```markdown\n")[1].split("\n```")[0]
+    alone = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(example, id="question-example")])
+    assert question_rules.answers_every_choice(chapter(alone, "example")) == []
+
+
+# --- the rules themselves, on a notebook that keeps all of them and on copies with one fault each
+
+ALT = "A line that rises from one to four, and faster at its end than at its beginning."
+EXERCISE = """### Exercise {n} · {kind} · 3 min
+
+Do it.
+
+<details><summary>Hint</summary>
+
+Think.
+
+</details>
+
+<details><summary>Solution</summary>
+
+```python
+def answer():
+    return {n}
+```
+
+</details>"""
+
+QUESTION = """**Question.** Is {n} right?
+
+<details><summary>{first}</summary>
+
+**{marks[0]}.** For it is so that one learns something, even from an answer that is short.
+
+</details>
+
+<details><summary>Of course not</summary>
+
+**{marks[1]}.** For it is so that one learns something, even from an answer that is short.
+
+</details>
+
+<details><summary>Who knows?</summary>
+
+**✗ No.** For it is so that one learns something, even from an answer that is short.
+
+</details>"""
+
+QUESTION_1 = QUESTION.format(n=1, first="Yes", marks=("✓ Yes", "✗ No"))
+QUESTION_2 = QUESTION.format(n=2, first="Yes, it is", marks=("✗ No", "✓ Yes"))
+
+
+def code(cell_id: str, source: str, *outputs: Any, **metadata: Any) -> Any:
+    return nbformat.v4.new_code_cell(source, id=cell_id, outputs=list(outputs), metadata=metadata)
+
+
+def text(cell_id: str, source: str) -> Any:
+    return nbformat.v4.new_markdown_cell(source, id=cell_id)
+
+
+def data(forms: dict[str, Any], **metadata: Any) -> Any:
+    return nbformat.v4.new_output("display_data", data=forms, metadata=metadata)
+
+
+@pytest.fixture
+def sound(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A tiny notebook that keeps all rules; its two checks want 1 and 2."""
+
+    def wants(number: int) -> Callable[[Any], str | None]:
+        return lambda answer: None if answer() == number else "another number"
+
+    monkeypatch.setattr(checks, "_CHECKS", {"tiny.a": wants(1), "tiny.b": wants(2)})
+    monkeypatch.setattr(checks, "_load", lambda: None)
+    table = (
+        "| Where | Claim | Measured here | Verdict |\n|---|---|---|---|\n"
+        + "| 001 | short | 2 | wrong |\n" * 3
+    )
+    chart = '<div class="labutils-chart" data-alt="…"></div>'
+    cells = [
+        text(
+            "title", "# Tiny\n\nA question, and 2.06 bits.\n\n> Be able to test. [Use](../book/use.md). 2 s."
+        ),
+        code(
+            "setup",
+            repository.read(ROOT).setup,
+            tags=["nbval-ignore-output", "hide-input"],
+        ),
+        text("one", "## One\n\nAs {cite:t}`shannon1951prediction` says, $5! > 5$ and `a!`."),
+        code(
+            "asserts",
+            "import numpy as np\n" + "assert True\n" * 8,
+            nbformat.v4.new_output("stream", text="1\n"),
+        ),
+        text("question-1", QUESTION_1),
+        text("two", "## Two\n\nSee."),
+        code(
+            "figure",
+            "show(fig)",
+            data({"image/png": "aGk=", "text/plain": ALT}, **{"image/png": {"alt": ALT}}),
+            tags=["hide-input"],
+        ),
+        text("question-2", QUESTION_2),
+        code(
+            "chart",
+            "show_chart(alt.binding_range())",
+            data({"text/markdown": chart, "text/plain": ALT}),
+            tags=["hide-input"],
+        ),
+        text("claims", "## Claims checked"),
+        code(
+            "table",
+            "claims(rows)",
+            data({"text/markdown": table, "text/plain": table}),
+            tags=["hide-input"],
+        ),
+        text("end", "## Where it breaks\n\n## Summary\n\n## Exercises"),
+    ]
+    for n, kind in enumerate(("predict", "derive", "implement", "vary", "extend"), start=1):
+        cells.append(text(f"exercise-{n}", EXERCISE.format(n=n, kind=kind)))
+        if n <= 2:
+            cells.append(
+                code(f"answer-{n}", f"def answer():\n    ...\n\ncheck('tiny.{'ab'[n - 1]}', answer)")
+            )
+    notebook = nbformat.v4.new_notebook(cells=[*cells, text("further", "## Further reading")])
+    notebook.cells[1].metadata["reason"] = "names this machine's versions"
+    for number, cell in enumerate([c for c in notebook.cells if c.cell_type == "code"], start=1):
+        cell.execution_count = number
+    execute.tidy(notebook)
+    return notebook
+
+
+def cell(notebook: Any, cell_id: str) -> Any:
+    return next(cell for cell in notebook.cells if cell.id == cell_id)
+
+
+def replace(cell_id: str, old: str, new: str) -> Callable[[Any], None]:
+    def change(notebook: Any) -> None:
+        target = cell(notebook, cell_id)
+        assert old in target.source
+        target.source = target.source.replace(old, new)
+
+    return change
+
+
+def move(notebook: Any, cell_id: str, behind: str) -> None:
+    moved = cell(notebook, cell_id)
+    notebook.cells.remove(moved)
+    notebook.cells.insert(notebook.cells.index(cell(notebook, behind)) + 1, moved)
+
+
+def set_field(cell_id: str, name: str, value: Any) -> Callable[[Any], None]:
+    return lambda notebook: cell(notebook, cell_id).__setitem__(name, value)
+
+
+def print_(cell_id: str, name: str, words: str) -> Callable[[Any], None]:
+    stream = nbformat.v4.new_output("stream", name=name, text=words)
+    return lambda notebook: cell(notebook, cell_id).outputs.append(stream)
+
+
+def in_output(cell_id: str, kind: str, value: str) -> Callable[[Any], None]:
+    return lambda notebook: cell(notebook, cell_id).outputs[0].data.__setitem__(kind, value)
+
+
+FAULTS = [
+    ("is_valid", lambda notebook: notebook.metadata.kernelspec.update(name="julia")),
+    ("is_valid", set_field("asserts", "outputs", "none")),
+    ("has_readable_unique_ids", set_field("two", "id", "one")),
+    ("has_readable_unique_ids", set_field("two", "id", "0a1b2c3d")),
+    ("is_executed_in_order", set_field("figure", "execution_count", None)),
+    ("is_executed_in_order", set_field("figure", "execution_count", 99)),
+    ("has_outputs_of_this_code", replace("figure", "fig", "other_fig")),
+    ("prints_no_errors_or_warnings", print_("figure", "stderr", "DeprecationWarning: …")),
+    ("begins_with_the_setup_cell", replace("setup", "git+", "git+ssh")),
+    ("begins_with_the_setup_cell", set_field("setup", "id", "start")),
+    ("opens_with_a_number_and_a_box", replace("title", "2.06", "few")),
+    ("opens_with_a_number_and_a_box", replace("title", "2 s", "RUNTIME")),
+    ("opens_with_a_number_and_a_box", replace("title", "> Be", "Be")),
+    ("has_the_sections_in_order", replace("end", "## Summary", "## The end")),
+    ("has_the_sections_in_order", replace("two", "## Two", "Two")),
+    ("has_exercises_of_several_kinds", replace("exercise-3", "implement", "ponder")),
+    ("has_exercises_of_several_kinds", replace("exercise-3", "3 min", "")),
+    ("has_exercises_of_several_kinds", replace("exercise-5", "<summary>Hint", "<summary>Clue")),
+    ("has_exercises_of_several_kinds", replace("exercise-5", "### ", "#### ")),
+    ("uses_its_checks_and_no_others", replace("answer-2", "tiny.b", "tiny.c")),
+    ("uses_its_checks_and_no_others", replace("answer-2", "check(", "print(")),
+    ("has_solutions_that_pass_their_checks", replace("exercise-2", "return 2", "return 3")),
+    ("has_solutions_that_pass_their_checks", replace("exercise-2", "```python", "```")),
+    ("has_short_cells", replace("asserts", "assert True", "assert True\n\n\n")),
+    ("has_lines_that_a_laptop_shows", replace("asserts", "assert True", f"assert True  # {'x' * 110}")),
+    ("guards_its_claims", replace("asserts", "assert True\nassert True", "pass")),
+    ("shows_an_interactive_figure", in_output("chart", "text/markdown", "<p></p>")),
+    ("shows_an_interactive_figure", replace("chart", "binding_range", "value")),
+    ("stores_no_live_widget", in_output("chart", "application/vnd.jupyter.widget-view+json", {})),
+    ("stores_no_live_widget", lambda notebook: notebook.metadata.update(widgets={})),
+    ("folds_what_only_draws", lambda notebook: cell(notebook, "figure").metadata.pop("tags")),
+    ("says_what_its_pictures_show", lambda notebook: cell(notebook, "figure").outputs[0].metadata.clear()),
+    ("says_what_its_pictures_show", in_output("figure", "text/plain", "<Figure size 640x480 with 1 Axes>")),
+    ("says_what_its_pictures_show", in_output("chart", "text/plain", "chart")),
+    ("stores_little", print_("figure", "stdout", "x" * 1_000_000)),
+    ("stores_little", in_output("chart", "text/markdown", "x" * 70_001)),
+    ("names_no_machine", print_("figure", "stdout", "/home/ada/book/x.txt")),
+    ("names_no_machine", replace("one", "says", "says at https://py" + "pi.org")),
+    ("ignores_outputs_only_with_a_reason", lambda notebook: cell(notebook, "setup").metadata.pop("reason")),
+    ("cites_what_the_bibliography_has", replace("one", "shannon1951prediction", "nobody2000nothing")),
+    ("cites_what_the_bibliography_has", replace("one", "{cite:t}", "")),
+    ("asks_where_it_bites", lambda notebook: notebook.cells.remove(cell(notebook, "question-1"))),
+    ("asks_where_it_bites", lambda notebook: move(notebook, "question-2", "question-1")),
+    ("asks_where_it_bites", lambda notebook: move(notebook, "question-2", "end")),
+    ("answers_every_choice", replace("question-1", "**Question.**", "**Questions.**")),
+    ("answers_every_choice", replace("question-1", "right?", "right.")),
+    ("answers_every_choice", replace("question-1", "✓ Yes", "✗ No")),
+    ("answers_every_choice", replace("question-1", "✗ No", "✓ Yes")),
+    ("answers_every_choice", replace("question-2", "**✓ Yes.**", "Yes.")),
+    ("answers_every_choice", replace("question-2", "even from an answer that is short", "always")),
+    ("answers_every_choice", replace("question-2", "</summary>\n\n", "</summary>\n")),
+    (
+        "answers_every_choice",
+        replace("question-2", "</details>\n\n<details>", "</details>\n\nOr:\n\n<details>"),
+    ),
+    ("answers_every_choice", replace("question-2", "Who knows", "Who knows $x$")),
+    ("answers_every_choice", set_field("question-2", "id", "quiz")),
+    ("hides_its_right_answers", replace("question-2", QUESTION_2, QUESTION_1)),
+    ("hides_its_right_answers", replace("question-1", "<summary>Yes<", "<summary>Yes, at great length<")),
+    ("speaks_plainly", replace("one", "As ", "It is important to note that ")),
+    ("speaks_plainly", replace("two", "See.", "See!")),
+    ("has_a_table_of_claims", in_output("table", "text/markdown", "| 001 |")),
+    ("imports_only_what_colab_has", replace("asserts", "import numpy as np", "import pandoras_box")),
+    ("imports_only_what_colab_has", replace("asserts", "import numpy as np", "from numpy import *")),
+]
+
+
+@pytest.mark.parametrize("rule", anatomy.RULES)
+def test_sound_notebook_keeps_rule(sound: Any, rule: str) -> None:
+    assert anatomy.RULES[rule](anatomy.Chapter(sound, "tiny", ["tiny.a", "tiny.b"], REFERENCES)) == []
+
+
+@pytest.mark.parametrize(("rule", "spoil"), FAULTS, ids=[f"{rule}-{n}" for n, (rule, _) in enumerate(FAULTS)])
+def test_rule_catches_fault(sound: Any, rule: str, spoil: Callable[[Any], None]) -> None:
+    spoil(sound)
+    assert anatomy.RULES[rule](anatomy.Chapter(sound, "tiny", ["tiny.a", "tiny.b"], REFERENCES)) != []
+
+
+def test_every_rule_has_a_fault_that_it_catches() -> None:
+    assert {rule for rule, _ in FAULTS} == set(anatomy.RULES)
