@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from labutils import checks
-from labutils.checks import Result, check, evaluate, exercise, names
+from labutils.checks import Result, check, core, evaluate, exercise, names
 from labutils.checks.answers import close
 from labutils.information import perplexity
 
@@ -19,8 +18,8 @@ from labutils.information import perplexity
 @pytest.fixture(autouse=True)
 def register(monkeypatch):
     """Register checks for one test only, in an empty list."""
-    monkeypatch.setattr(checks, "_CHECKS", {})
-    monkeypatch.setattr(checks, "_load", lambda: None)
+    monkeypatch.setattr(core, "_CHECKS", {})
+    monkeypatch.setattr(core, "_modules", lambda: [])
 
     @exercise("test.double")
     def double(answer):
