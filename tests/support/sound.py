@@ -76,7 +76,7 @@ def sound_notebook() -> Any:
     draw = "from matplotlib import pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 4])\n"
     cells = [
         text(
-            "title", "# Tiny\n\nA question, and 2.06 bits.\n\n> Be able to test. [Use](../book/use.md). 2 s."
+            "title", "# Tiny\n\nA question, and 2.06 bits.\n\n> Be able to test. [Use](../../book/use.md). 2 s."
         ),
         code(
             "setup",
