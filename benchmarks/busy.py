@@ -1,11 +1,11 @@
-"""How much slower training becomes while other programs keep cores busy, by the number of threads and how they wait.
+"""How much slower training is while other programs keep cores busy, by threads and by how they wait.
 
-python benchmarks/busy.py [--seconds 3] [--chapter NAME]
+python benchmarks/busy.py [--seconds 3] [--rounds 3] [--chapter NAME]
 
-Small models on a small machine: threads that wait for each other in a loop take the core that the one they wait
-for needs. Every setting runs in a process of its own, since OpenMP reads the environment once; for each number of
-busy neighbours all settings take their turns in one go. With --chapter the cells of a chapter are run as well,
-with the setting of `labutils.start()` and, as it was before, on two threads.
+Threads that wait for each other in a loop take the core that the one they wait for needs. Every setting runs
+in a process of its own, since OpenMP reads the environment once; for each number of busy neighbours all
+settings take their turns in one go. With --chapter the cells of a chapter are run as well, with the setting
+of `labutils.start()` and, as it was before, on two threads.
 """
 
 from __future__ import annotations

@@ -231,7 +231,8 @@ def test_the_chapters_checks_are_found(monkeypatch):
         (1j, 1.0, False),
         (np.array([0.5, 0.5]), 0.5, False),
         (torch.tensor([0.5, 0.5]), 0.5, False),
-        ([0.5], 0.5, False),
+        ([0.5], 0.5, True),  # one element is one number
+        (torch.tensor([[0.5]]), 0.5, True),
         pytest.param(10**400, 0.5, False, id="too large for a float"),
         (lambda: 0.5, 0.5, False),
     ],
