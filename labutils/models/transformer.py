@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from labutils.models.attention import MultiHeadAttention, causal_mask, combine
 from labutils.models.cache import Cache
 from labutils.models.config import ModelConfig
+from labutils.models.ids import check_ids
 from labutils.models.positions import alibi, relative_buckets, rotary, sinusoidal_positions
 
 __all__ = ["GPT", "Block", "Cache", "Encoder", "EncoderDecoder", "ModelConfig", "Scope", "Stack"]
@@ -194,17 +195,7 @@ class _Model(nn.Module):
 
     def embed(self, ids: Tensor) -> Tensor:
         """Token vectors (batch, time, d_model) of `ids` (batch, time), whole numbers of any type."""
-        if ids.dim() != 2 or ids.is_floating_point() or ids.is_complex():
-            raise ValueError(
-                f"ids has shape {tuple(ids.shape)}, dtype {ids.dtype}: expected whole numbers (batch, time)"
-            )
-        ids = ids.long()
-        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.config.n_vocab:
-            raise ValueError(
-                f"ids go from {int(ids.min())} to {int(ids.max())}: this model's go from 0 to n_vocab − 1 = "
-                f"{self.config.n_vocab - 1}; is the tokenizer that of the model?"
-            )
-        vectors: Tensor = self.embedding(ids)
+        vectors: Tensor = self.embedding(check_ids(ids, self.config.n_vocab))
         return vectors
 
     def logits(self, x: Tensor) -> Tensor:

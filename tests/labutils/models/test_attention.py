@@ -384,6 +384,17 @@ def test_parameter_count():
 # ---- Positions ----
 
 
+@pytest.mark.parametrize("base", [100.0, 10_000.0, 500_000.0])
+def test_rotary_angles_are_exact_at_far_positions_and_have_their_base(base):
+    """Against Python's own floats: angles in float32 would be off by hundredths at position 100,000."""
+    n, d = 100_001, 8
+    cos, sin = rotary(n, d, base)
+    for i in range(d // 2):
+        angle = (n - 1) * base ** (-2 * i / d)
+        assert cos[-1, i].item() == pytest.approx(math.cos(angle), abs=1e-6)
+        assert sin[-1, i].item() == pytest.approx(math.sin(angle), abs=1e-6)
+
+
 @quick
 @given(st.integers(1, 20), st.integers(0, 30))
 def test_a_shift_of_sinusoidal_positions_is_a_linear_map(half, shift):
