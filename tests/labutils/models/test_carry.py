@@ -319,15 +319,18 @@ def test_what_cannot_be_carried_is_named(call, message):
 
 @pytest.mark.parametrize("kind", ["gpt", "bert", "t5"])
 def test_a_matrix_that_is_no_longer_shared_is_not_lost(kind):
-    """m.lm_head.weight = nn.Parameter(2 · w) under a configuration that says tied: the logits would be others."""
+    """Under a configuration that says tied, m.lm_head.weight = nn.Parameter(2 · w): the logits would change."""
     make, from_theirs, to_theirs, _ = FROM[kind]
     theirs = make()
     ours = from_theirs(theirs)
     theirs.get_output_embeddings().weight = torch.nn.Parameter(2 * theirs.get_input_embeddings().weight)
     ours.head.weight = torch.nn.Parameter(2 * ours.embedding.weight)
     for carry_, model in ((from_theirs, theirs), (to_theirs, ours)):
-        with pytest.raises(ValueError, match="^the configuration says that the output layer shares"):
+        with pytest.raises(ValueError, match=r"^the configuration says that the output layer shares"):
             carry_(model)
+
+
+TINY_DISTILBERT = transformers.DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1)
 
 
 def small(config, model):
@@ -352,11 +355,7 @@ def small(config, model):
             r"expected a BertForMaskedLM or a BertModel; its \.bert is one$",
         ),
         (
-            lambda: carry.encoder_from_transformers(
-                transformers.DistilBertModel(
-                    transformers.DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1)
-                )
-            ),
+            lambda: carry.encoder_from_transformers(transformers.DistilBertModel(TINY_DISTILBERT)),
             "^model is a DistilBertModel",
         ),
         (
