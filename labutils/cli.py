@@ -12,12 +12,14 @@ import labutils
 from labutils.data import cache
 from labutils.data.catalogue import ENTRIES, Entry, find
 from labutils.data.download import DataError, megabytes
+from labutils.runtime import degrade
 
 
 @click.group()
 @click.version_option(labutils.__version__, prog_name="labutils")
 def main() -> None:
     """Tools beside the book *Large Language Models, Measured*."""
+    degrade()
 
 
 @main.group()
@@ -108,8 +110,15 @@ def path(entry: Entry) -> None:
 @click.argument("entries", metavar="[NAMES]...", nargs=-1, callback=_known)
 def clear(entries: Sequence[Entry]) -> None:
     """Delete data sets from the cache; all of them where none is named."""
+    failures = 0
     for entry in entries or ENTRIES.values():
-        click.echo(f"{entry.name}: {'deleted' if cache.clear(entry.name) else 'was not cached'}")
+        try:
+            click.echo(f"{entry.name}: {'deleted' if cache.clear(entry.name) else 'was not cached'}")
+        except DataError as error:
+            failures += 1
+            click.echo(f"failed: {error}", err=True)
+    if failures:
+        raise click.ClickException(f"{failures} could not be deleted")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ __all__ = ["PALETTE", "VERDICTS", "claims", "show", "show_chart", "style"]
 # Okabe & Ito (2008), "Color Universal Design": distinct for colour-blind readers, and ordered
 # here so that neighbours also differ in lightness when printed in grey.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#000000", "#CC79A7")
-VERDICTS = ("holds", "holds with a condition", "wrong")
+VERDICTS = ("holds", "holds with a condition", "misleading", "wrong")
 _FORMULA = re.compile(r"\$[^$\n]+\$")
 _SHORTEST_ALT = 25  # characters: less cannot say what is seen
 

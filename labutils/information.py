@@ -99,7 +99,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, base: float = 2) -> float:
     seen = p > 0
     with np.errstate(divide="ignore"):
         ratio = _log(p[seen], base) - _log(q[seen], base)
-    return max(float((p[seen] * ratio).sum()), 0.0)  # rounding may give −1e-17
+    return max(0.0, float((p[seen] * ratio).sum()))  # rounding may give −1e-17, and a max of −0.0 first −0.0
 
 
 def _pair(p: ArrayLike, q: ArrayLike) -> tuple[Floats, Floats]:
@@ -117,24 +117,26 @@ def mutual_information(joint: ArrayLike, *, base: float = 2) -> float:
     # Logarithms are added, not probabilities multiplied: the product of two small ones may be zero.
     independent = _log(joint.sum(axis=1)[x], base) + _log(joint.sum(axis=0)[y], base)
     ratio = _log(p, base) - independent
-    return max(float((p * ratio).sum()), 0.0)
+    return max(0.0, float((p * ratio).sum()))
 
 
 def conditional_entropy(joint: ArrayLike, *, base: float = 2) -> float:
     """H(Y|X) = H(X,Y) − H(X) of a joint distribution `joint`, shape (n_x, n_y)."""
     joint = _probabilities("joint", joint, 2)
     both = entropy(joint.ravel(), base=base)
-    return max(both - entropy(joint.sum(axis=1), base=base), 0.0)
+    return max(0.0, both - entropy(joint.sum(axis=1), base=base))
 
 
 def perplexity(bits: float) -> float:
     """2 ** bits: the number of equally likely choices that would be as surprising.
 
-    Jelinek, Mercer, Bahl & Baker (1977). `bits` is a cross-entropy per token.
+    Jelinek, Mercer, Bahl & Baker (1977). `bits` is a cross-entropy per token; from 1,024 bits on the result
+    is beyond the largest float, infinite.
     """
     if not bits >= 0:
         raise ValueError(f"bits is {bits}: a cross-entropy is not negative")
-    return float(2.0**bits)
+    with np.errstate(over="ignore"):
+        return float(np.exp2(np.float64(bits)))
 
 
 def bits_per_token(log2_probs: ArrayLike) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import regex
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
@@ -19,13 +19,16 @@ __all__ = ["Ids", "Vocabulary", "as_ids", "batches", "k_fold", "train_bpe", "wor
 Ids = NDArray[np.int64]
 Level = Literal["char", "word"]
 
-_WORD = re.compile(r"\w+|[^\w\s]")
+# A combining mark belongs to the letter before it (Devanagari's vowels, a decomposed é), and the two joiners
+# stand within words of Hindi and Persian.
+_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{N}\p{M}\u200c\u200d]*|[^\s\x1c-\x1f\p{L}\p{N}]\p{M}*")
 _UNKNOWN: dict[Level, str] = {"char": "\ufffd", "word": "<unk>"}
 
 
 def words(text: str) -> list[str]:
-    """Split `text` into runs of letters and digits and single punctuation marks."""
-    return _WORD.findall(text)
+    """Split `text` into runs of letters and digits, with their combining marks, and single other signs."""
+    found: list[str] = _WORD.findall(text)
+    return found
 
 
 def as_ids(name: str, ids: ArrayLike, n_vocab: int) -> Ids:
@@ -173,6 +176,8 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     """Train a byte-level byte-pair encoding of `vocab_size` tokens (Sennrich, Haddow & Birch, 2016).
 
     Any text can be encoded and decoded without loss: the 256 bytes are always in the vocabulary.
+    Raises ValueError where the texts are empty, hold half of a surrogate pair (no character, so without
+    UTF-8), or have fewer different pairs than it would take to reach `vocab_size`.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -181,10 +186,23 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     texts = [texts] if isinstance(texts, str) else list(texts)
     if not any(texts):
         raise ValueError("texts is empty: there is nothing to train on")
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"texts has {text[error.start]!r} at position {error.start}, half of a surrogate pair: "
+                "read the file with errors='replace', or take it out"
+            ) from None
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
+    if (size := tokenizer.get_vocab_size()) < vocab_size:
+        raise ValueError(
+            f"vocab_size is {vocab_size}: after {size} tokens these texts have no pair left to merge; "
+            f"ask for {size} or give more text"
+        )
     return tokenizer

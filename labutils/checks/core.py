@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from labutils.checks.answers import Wrong
+from labutils.runtime import degrade
 
 __all__ = ["Result", "check", "evaluate", "exercise", "names"]
 
@@ -162,4 +163,5 @@ def check(name: str, answer: object) -> None:
 
     `name` is "chapter.exercise"; `answer` is the function or the value that the exercise asks for.
     """
+    degrade()
     print(evaluate(name, answer))

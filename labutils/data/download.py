@@ -122,7 +122,8 @@ def _explain(entry: Entry, output: str) -> DataError | OSError:
     if space:
         return OSError(int(space[1]), space[2])
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR")] or lines
+    errors = [line for line in lines if line.startswith("ERROR") and line != "ERROR: Exception:"]
+    errors = errors or lines[-1:]  # a failure within pip itself: the last line of its traceback says what
     said = " / ".join(line[:200] for line in errors[-2:]) or "nothing"
     wanted = f"{entry.distribution} {entry.version} ({megabytes(entry.size)})"
     if _UNREACHABLE.search(output):

@@ -127,6 +127,26 @@ def test_clear_deletes_every_version_of_what_is_named() -> None:
     assert run("clear").output.splitlines() == ["first: was not cached", "second: deleted"]
 
 
+def test_clear_says_what_it_may_not_delete(monkeypatch: pytest.MonkeyPatch) -> None:
+    run("fetch", "--all")
+    unlink = Path.unlink
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        if self.name.startswith("first"):
+            raise PermissionError(13, "Permission denied", str(self))
+        unlink(self, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        result = run("clear", status=1)
+    assert "second: deleted" in result.output  # the others go all the same
+    assert (
+        f"failed: first: {cache.cached_path(catalogue.ENTRIES['first'])} cannot be deleted" in result.stderr
+    )
+    assert "1 could not be deleted" in result.stderr
+    assert run("verify").output.splitlines() == ["first: cached", "second: absent"]
+
+
 @pytest.mark.parametrize("module", ["labutils", "labutils.cli"])
 def test_it_runs_as_a_module(module: str) -> None:
     command = [sys.executable, "-m", module, "--version"]

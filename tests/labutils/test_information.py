@@ -56,6 +56,32 @@ def test_entropy_by_hand(p, bits):
     assert entropy(p) == pytest.approx(bits, abs=1e-12)
 
 
+def test_what_is_beyond_the_largest_float_is_infinite():
+    """The counter-example of a bug report: 2.0**1100 raises OverflowError."""
+    assert perplexity(1100.0) == math.inf
+    assert perplexity(math.inf) == math.inf
+    assert perplexity(1023.0) == 2.0**1023
+    assert perplexity(0) == perplexity(-0.0) == 1
+
+
+@pytest.mark.parametrize(
+    "zero",
+    [
+        entropy([1.0]),
+        cross_entropy([1.0, 0.0], [1.0, 0.0]),
+        kl_divergence([1.0, 0.0], [1.0, 0.0]),
+        kl_divergence([0.3, 0.7], [0.3, 0.7]),
+        mutual_information([[1.0, 0.0]]),
+        mutual_information([[0.25, 0.25], [0.25, 0.25]]),
+        conditional_entropy([[1.0]]),
+        bits_per_token([0.0, 0.0]),
+    ],
+)
+def test_nothing_is_plus_zero(zero):
+    assert zero == 0
+    assert math.copysign(1, zero) == 1
+
+
 def test_divergence_is_not_symmetric():
     p, q = [0.5, 0.5], [0.75, 0.25]
     assert kl_divergence(p, q) == pytest.approx(1 - math.log2(3) / 2)

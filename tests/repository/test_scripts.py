@@ -12,6 +12,7 @@ import nbformat
 import pytest
 
 import execute
+import keys
 from places import ROOT
 
 needs_sh = pytest.mark.skipif(sys.platform == "win32", reason="the script is for shells")
@@ -42,7 +43,7 @@ def test_execution_stores_outputs_and_the_hash_of_the_code(tmp_path: Path) -> No
 def test_changed_code_is_due_and_changed_text_is_not(tmp_path: Path) -> None:
     path = notebook(tmp_path, "1 + 1")
     page = nbformat.read(path, as_version=4)
-    execute.tidy(page)
+    execute.tidy(page, keys.code_key(path))
     page.cells.append(nbformat.v4.new_markdown_cell("Two.", id="text"))
     nbformat.write(page, path)
     assert not execute.needs_run(path)

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from labutils import checks
-from labutils.checks import Result, check, evaluate, exercise, names
+from labutils.checks import Result, check, core, evaluate, exercise, names
 from labutils.checks.answers import close
 from labutils.information import perplexity
 
@@ -19,8 +18,8 @@ from labutils.information import perplexity
 @pytest.fixture(autouse=True)
 def register(monkeypatch):
     """Register checks for one test only, in an empty list."""
-    monkeypatch.setattr(checks, "_CHECKS", {})
-    monkeypatch.setattr(checks, "_load", lambda: None)
+    monkeypatch.setattr(core, "_CHECKS", {})
+    monkeypatch.setattr(core, "_modules", lambda: [])
 
     @exercise("test.double")
     def double(answer):
@@ -232,7 +231,8 @@ def test_the_chapters_checks_are_found(monkeypatch):
         (1j, 1.0, False),
         (np.array([0.5, 0.5]), 0.5, False),
         (torch.tensor([0.5, 0.5]), 0.5, False),
-        ([0.5], 0.5, False),
+        ([0.5], 0.5, True),  # one element is one number
+        (torch.tensor([[0.5]]), 0.5, True),
         pytest.param(10**400, 0.5, False, id="too large for a float"),
         (lambda: 0.5, 0.5, False),
     ],

@@ -54,6 +54,32 @@ def test_a_wrong_file_is_refused_whatever_pip_says(
     assert kept() == []
 
 
+def test_a_fault_within_pip_is_told_in_its_last_line(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register()
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.invalid/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_PROXY", "socks5://proxy.invalid:9")  # pip lacks the library for it, and breaks
+    message = failure()
+    assert "SOCKS support" in message.partition("pip said: ")[2], message
+    assert "ERROR: Exception:" not in message
+
+
+def test_a_wrong_path_of_certificates_is_told(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some versions of pip end; others ignore the setting."""
+    said = "OSError: Could not find a suitable TLS CA certificate bundle, invalid path: /nowhere/file.pem"
+    output = (
+        f"Looking in indexes\nERROR: Exception:\nTraceback (most recent call last):\n  File ...\n{said}\n"
+    )
+    result = subprocess.CompletedProcess([], 1, output)
+    register()
+    monkeypatch.setattr(subprocess, "run", lambda *arguments, **settings: result)
+    assert f"pip said: {said}." in failure()
+
+
 def test_a_download_cut_short_is_refused(register: Register, shelf: Path) -> None:
     register()
     file = next(shelf.iterdir())

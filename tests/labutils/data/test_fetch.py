@@ -48,6 +48,24 @@ def test_no_code_of_a_source_distribution_runs(register: Register, shelf: Path, 
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("sdist", [False, True])
+def test_a_cache_named_from_the_folder_one_stands_in(
+    register: Register, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sdist: bool
+) -> None:
+    """pip's build of a source distribution runs elsewhere, where "cache" would be another folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LABUTILS_CACHE", "cache")
+    if sdist:
+        content = source_distribution({"setup.py": "", "PKG-INFO": "", "tiny_text/text.txt": TEXT})
+        (shelf / "tiny-text-1.0.tar.gz").write_bytes(content)
+        register(sha256=sha(content), sdist=True, member="tiny-text-1.0/tiny_text/text.txt")
+    else:
+        register()
+    assert data.load_text("tiny") == TEXT
+    assert cache.cache_folder() == tmp_path / "cache"
+    assert len(kept()) == 1
+
+
 def test_a_wheel_for_one_platform_comes_on_every_platform(register: Register, shelf: Path) -> None:
     (shelf / "tiny_text-1.0-py3-none-any.whl").rename(shelf / "tiny_text-1.0-cp39-cp39-win_amd64.whl")
     register(platform="win_amd64", python="3.9")
