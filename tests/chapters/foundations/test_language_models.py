@@ -148,7 +148,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("bigram", lambda t, h, w: 0.67, "0.67, expected 0.5"),
     ("bigram", lambda t, h, w: 0.5, "expected 0"),
     ("bigram", lambda t, h, w: str(bigram(t, h, w)), "is a str"),
-    ("perplexity", lambda p: -np.log2(p).mean(), "cross-entropy, 2 bits"),
+    ("perplexity", lambda p: -np.log2(p).mean(), "cross-entropy, 2.25 bits"),
     ("perplexity", lambda p: -np.log(p).mean(), "in nats"),
     ("perplexity", lambda p: 2 ** -np.log(p).mean(), "2 to nats"),
     ("perplexity", lambda p: np.exp(-np.log2(p).mean()), "e to bits"),
@@ -162,10 +162,10 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("perplexity", lambda p: 1 / p.min(), "over the smallest"),
     ("perplexity", lambda p: np.prod(p) ** (1 / len(p)), "one over it"),
     ("perplexity", lambda p: 1 / max(math.prod(p), 1e-300) ** (1 / len(p)), "add logarithms"),
-    ("perplexity", lambda p: (1 / math.prod(p)) ** (1 / len(p)), "divides by zero or overflows"),
+    ("perplexity", lambda p: (1 / math.prod(p.tolist())) ** (1 / len(p)), "divides by zero or overflows"),
     ("perplexity", quiet(lambda p: (1 / np.prod(p)) ** (1 / len(p))), "below the smallest float"),
     ("perplexity", lambda p: 4.0, "you return 4, expected"),
-    ("perplexity", lambda p: -np.log2(p), "shape (3,)"),
+    ("perplexity", lambda p: -np.log2(p), "shape (4,)"),
     ("add_k", lambda c, k: (c + k) / c.sum(), "the 7 pseudo-counts"),
     ("add_k", lambda c, k: (c + k) / (c.sum() + k), "k is added once"),
     ("add_k", lambda c, k: (c + k) / (c.sum() + k * np.count_nonzero(c)), "for the 4 seen tokens"),
@@ -349,8 +349,8 @@ def test_turned_round(wikipedia: tuple[Vocabulary, Ids, Ids]) -> None:
     backwards = NGramModel(6, len(vocabulary)).fit(train[::-1])
     assert round(forwards.cross_entropy(test[::-1]), 2) == 5.96
     there, back = forwards.cross_entropy(test), backwards.cross_entropy(test[::-1])
-    assert round(there, 2) == round(back, 2) == 2.04
-    assert 0 < abs(there - back) < 0.01
+    assert round(there, 3) == 2.045
+    assert 0 < abs(there - back) < 0.001
 
 
 @on_wikipedia
@@ -391,21 +391,24 @@ def mix(blocks: list[Any], start: list[float] | None = None) -> tuple[float, Any
 
 
 @on_wikipedia
-def test_a_learnt_weight_comes_near_the_best_fixed_one(wikipedia: tuple[Vocabulary, Ids, Ids]) -> None:
-    """Exercise 10: near a quarter, within a hundredth of a bit of the best."""
-    vocabulary, train, test = wikipedia
-    blocks = by_block(test, [NGramModel(6, len(vocabulary)).fit(train)])
+@pytest.mark.parametrize(("fold", "best"), [(9, 0.25), (5, 0.35)])
+def test_a_learnt_weight_comes_near_the_best_fixed_one(fold: int, best: float) -> None:
+    """Exercise 10: within a few thousandths of a bit; a start at 0.9 costs up to a hundredth more."""
+    train, test = k_fold(data.load_text("wikipedia_en"), fold)
+    vocabulary = Vocabulary.from_text(train, max_size=127)
+    model = NGramModel(6, len(vocabulary)).fit(vocabulary.encode(train))
+    blocks = by_block(vocabulary.encode(test), [model])
     fixed = {
-        weight: np.mean([-np.log2((1 - weight) * p[0] + weight * p[1]).mean() for p in blocks])
-        for weight in np.arange(0.05, 0.5, 0.05)
+        weight: float(np.mean([-np.log2((1 - weight) * p[0] + weight * p[1]).mean() for p in blocks]))
+        for weight in np.arange(0.05, 0.6, 0.05).round(2).tolist()
     }
-    best = min(fixed, key=lambda weight: fixed[weight])
-    learnt, path = mix(blocks)
-    assert best == pytest.approx(0.25, abs=0.06)
-    assert path[5:, 1].mean() == pytest.approx(best, abs=0.05)
-    starts = {s: mix(blocks, [1 - s, s])[0] - fixed[best] for s in (0.05, 0.2, 0.25, 0.5, 0.9)}
-    print(starts, learnt - fixed[best])
-    assert 0 < learnt - fixed[best] < 0.01
+    assert min(fixed, key=lambda weight: fixed[weight]) == best
+    more = {start: mix(blocks, [1 - start, start])[0] - fixed[best] for start in (0.2, 0.5, 0.9)}
+    assert abs(more[0.2]) < 0.004
+    assert abs(more[0.5]) < 0.004
+    assert {9: more[0.5] > 0 > more[0.2], 5: more[0.5] < 0}[fold]  # a little above, or below
+    assert max(more[0.2], more[0.5]) + 0.005 < more[0.9] < 0.015
+    assert mix(blocks)[1][5:, 1].mean() == pytest.approx(best, abs=0.02)
 
 
 @on_wikipedia
