@@ -154,6 +154,7 @@ def test_compare_says_what_was_given_what_came_and_why() -> None:
 
 
 def test_no_torch_is_loaded() -> None:
-    code = "import sys; from labutils.checks import answers as a; a.number([1.0]); print('torch' in sys.modules)"
+    code = "import sys; from labutils.checks import answers; answers.number([1.0]); "
+    code += "print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
