@@ -33,6 +33,18 @@ def _percents(rng: np.random.Generator, n: int) -> Floats:
     return distribution
 
 
+def _never_seen(given: str, answer: Callable[..., Any], *rest: Any) -> Floats:
+    """What the answer makes of five counts of zero; `Wrong` if it divides by their sum."""
+    try:
+        with np.errstate(all="ignore"):
+            found = array(answer(np.zeros(5), *rest), (5,))
+    except ZeroDivisionError:
+        found = np.full(5, np.nan)
+    if np.isnan(found).any():
+        raise Wrong(f"{given} you divide by a total of 0, and 0/0 is no number.")
+    return found
+
+
 def _ratio(a: float, b: float) -> float:
     return a / b if b else float("nan")
 
@@ -177,9 +189,8 @@ def add_k(answer: Callable[[Floats, float], Any]) -> None:
         ]
         given = f"for counts {', '.join(map(str, values))} and k = {k}"
         compare(array(answer(counts, k), counts.shape), right, given, mistakes)
-    with np.errstate(all="ignore"):
-        found = array(answer(np.zeros(5), 0.3), (5,))
     given = "for a context that was never seen (all counts 0) and k = 0.3"
+    found = _never_seen(given, answer, 0.3)
     compare(found, np.full(5, 0.2), given, [(np.zeros(5), "the five are alike, and sum to 1.")])
 
 
@@ -266,12 +277,8 @@ def interpolate(answer: Callable[[Floats, Floats, float], Any]) -> None:
         given = f"for counts {', '.join(map(str, values))}, D = {discount} and lower {say(lower)}"
         compare(found, kept + passed * lower, given, mistakes)
     lower = _percents(rng, 5)
-    with np.errstate(all="ignore"):
-        found = array(answer(np.zeros(5), lower, 0.3), (5,))
-    given = (
-        "for a context that was never seen (all counts 0), which leaves the prediction to the lower order,"
-    )
-    compare(found, lower, given)
+    given = "for a context that was never seen (all counts 0), where the lower order has the last word,"
+    compare(_never_seen(given, answer, lower, 0.3), lower, given)
 
 
 @exercise("language_models.continuation")

@@ -211,6 +211,13 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ),
     ("interpolate", back_off, "backing off"),
     ("interpolate", lambda c, q, d: interpolate(c, q, d) if c.sum() else c, "all counts 0"),
+    (
+        "interpolate",
+        lambda c, q, d: kept(c, d) + d * np.count_nonzero(c) / c.sum() * q,
+        "where the lower order has the last word, you divide by a total of 0",
+    ),
+    ("add_k", lambda c, k: add_k(c, k) if c.sum() else c / c.sum(), "0/0 is no number"),
+    ("add_k", lambda c, k: add_k(c, k) if c.sum() else [0 / int(c.sum())], "0/0 is no number"),
     ("interpolate", lambda c, q, d: interpolate(c, q, 0.3), "D = 0.8"),
     ("continuation", lambda t, w: t.count(w) / len(t), "how frequent it is"),
     ("continuation", lambda t, w: t[1:].count(w) / (len(t) - 1), "not made different"),
