@@ -5,14 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import nbformat
 import numpy as np
 import pytest
 
 from labutils import data
 from labutils.models.ngram import NGramModel
-from labutils.text import Ids, Vocabulary, k_fold, words
-from places import ROOT
+from labutils.text import Ids, Vocabulary, k_fold
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("data")]
 
@@ -59,32 +57,6 @@ def test_recounting_on_the_way_brings_a_few_hundredths(wikipedia: tuple[Vocabula
         bits[n_counts] = paid / len(test)
     assert 0.02 < bits[1] - bits[10] < 0.08
     assert bits[40] < bits[10] - 0.02
-
-
-def run(chapter: str, *cell_ids: str, names: dict[str, Any]) -> None:
-    """Run cells of a chapter among `names`."""
-    notebook = nbformat.read(ROOT / f"notebooks/foundations/{chapter}.ipynb", as_version=4)
-    sources = {cell.id: cell.source for cell in notebook.cells}
-    for cell_id in cell_ids:
-        exec(sources[cell_id], names)
-
-
-def test_pairs_of_words_decide_better_and_know_less() -> None:
-    """probability, exercise 9: accuracy up a little, the calibration error up by more than half."""
-    page: dict[str, Any] = {}
-    run("probability", "imports", "calibration", names=page)
-    accuracy, error = {}, {}
-    for name, units in {
-        "words": words,
-        "pairs": lambda text: words(text) + [" ".join(pair) for pair in pairwise(words(text))],
-    }.items():
-        page["words"] = units  # `films` makes index and counts of what this returns
-        run("probability", "films", "naive-bayes", "accuracy", names=page)
-        log_odds = page["posterior"][:, 1] - page["posterior"][:, 0]
-        _, rows = page["confidence"](log_odds, page["y"], page["fold"])
-        _, accuracy[name], error[name] = rows.mean(axis=0)
-    assert 0.002 < accuracy["pairs"] - accuracy["words"] < 0.02
-    assert error["pairs"] > 1.5 * error["words"]
 
 
 def by_block(text: Ids, models: list[NGramModel], memory: int = 20_000, block: int = 2_000) -> list[Any]:
