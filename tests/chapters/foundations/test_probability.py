@@ -396,9 +396,14 @@ def test_the_shorter_context_is_the_better_prior() -> None:
             p = (n + kappa * p) / (total + kappa)
         return -np.log2(p).mean(axis=1)
 
-    for order, best, expected, kneser_ney in ((4, 20, 2.55, 2.52), (6, 30, 2.15, 2.05)):
+    for order, best, expected, k, add_k, kneser_ney in (
+        (4, 20, 2.55, 10**-1.5, 2.60, 2.52),
+        (6, 30, 2.15, 0.01, 2.64, 2.05),
+    ):
         kappas = [10, 20, 30, 50, 80]
         assert kappas[bits(train, valid, order, kappas).argmin()] == best
         assert bits(rest, test, order, [best])[0] == pytest.approx(expected, abs=0.01)
+        plain = NGramModel(order, n_vocab, "add-k", k=k).fit(rest)
+        assert plain.cross_entropy(test) == pytest.approx(add_k, abs=0.01)
         model = NGramModel(order, n_vocab).fit(rest)
         assert model.cross_entropy(test) == pytest.approx(kneser_ney, abs=0.01)
