@@ -231,6 +231,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("sample", lambda p, u, t: np.searchsorted((s := np.cumsum(p ** (1 / t))) / s[-1], u), "side='right'"),
     ("sample", lambda p, u, t: sample(p, u, 1.0), "temperature changes nothing"),
     ("sample", lambda p, u, t: sample(p / t, u, 1.0), "temperature changes nothing"),
+    ("sample", lambda p, u, t: sample(p, u, max(t, 1.0)), "temperature changes nothing"),
+    ("sample", lambda p, u, t: sample(p, u, min(t, 1.0)), "temperature changes nothing"),
     ("sample", lambda p, u, t: np.searchsorted(powered(p, t), u, side="right"), "backwards"),
     ("sample", lambda p, u, t: sample(np.exp(p / t), u), "softmax of p"),
     ("sample", lambda p, u, t: np.searchsorted(np.cumsum(p ** (1 / t)), u, side="right"), "normalise again"),
