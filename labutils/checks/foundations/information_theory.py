@@ -122,9 +122,10 @@ def interval(answer: Callable[[str, Model], tuple[Fraction, Fraction]]) -> str |
     found = _pair(answer("cab", _fixed))
     low, high = _interval("cab", _fixed)
     if found != (low, high):
-        if close(found[0], float(low)) and close(found[1], float(high - low)):
+        ends = [number(float(end), "an end of the interval") for end in found]
+        if close(ends[0], float(low)) and close(ends[1], float(high - low)):
             return f"the second number is the width {high - low}: return low + width."
-        if close(found[0], float(low)) and close(found[1], float(high)):
+        if close(ends[0], float(low)) and close(ends[1], float(high)):
             return "the numbers are right but not exact: keep Fractions, a float runs out of digits."
         if found == _interval("bac", _fixed):
             return "the symbols were taken from the end: the first one divides the whole interval."
@@ -132,7 +133,7 @@ def interval(answer: Callable[[str, Model], tuple[Fraction, Fraction]]) -> str |
             return "the two ends are the right ones, in the wrong order: return (low, high)."
         if found == _interval("cab", lambda _: dict(reversed(_fixed("").items()))):
             return "the symbols lie in the order of the dictionary: the first begins at low."
-        if close(float(found[1]) - float(found[0]), float(high - low)):
+        if close(ends[1] - ends[0], float(high - low)):
             return f"the width {high - low} is right, but not the place: {found[0]} instead of low = {low}."
         return f'"cab" lies between {low} and {high}, not between {found[0]} and {found[1]}.'
     if _pair(answer("", _fixed)) != (Fraction(0), Fraction(1)):
