@@ -24,10 +24,10 @@ TARGET = ROOT / "book" / "images" / "cover.png"
 CHAPTER = ROOT / "notebooks" / "foundations" / "information_theory.ipynb"
 # What each cell of the chapter's table is called here: by program and column.
 NAMES = {
-    ("PPMd", "learning"): "PPMd, shown the other nine tenths",
+    ("PPMd", "learning"): "PPMd, shown nine tenths",
     ("6-gram", "fixed"): "counted 6-grams",
     ("PPMd", "alone"): "PPMd",
-    ("xz", "learning"): "xz, shown the other nine tenths",
+    ("xz", "learning"): "xz, shown nine tenths",
     ("bzip2", "alone"): "bzip2",
     ("xz", "alone"): "xz",
     ("gzip", "alone"): "gzip",
@@ -36,8 +36,8 @@ NAMES = {
 # What the landing page shows of it, in this order: the first row is the one that its style marks as ours.
 ON_PAGE = (
     "counted 6-grams",
-    "PPMd, shown the other nine tenths",
-    "xz, shown the other nine tenths",
+    "PPMd, shown nine tenths",
+    "xz, shown nine tenths",
     "gzip",
     "guessing",
 )

@@ -81,6 +81,19 @@ def test_count_on_pays_for_every_character_once() -> None:
     assert page["count_on"](ids, 2_000, 5, 1.25) == pytest.approx(two)
 
 
+def test_one_way_to_be_wrong_has_one_valley_and_the_other_three() -> None:
+    """Text under the chart of two humps: who starts on the right-hand hump is stuck there with D(q‖p) only."""
+    page = run_cells("information_theory", ["imports", "fit"])
+    valleys = {}
+    for name, table in page["ways"].items():
+        around = np.pad(table, 1, constant_values=np.inf)
+        steps = [(i, j) for i in range(3) for j in range(3) if (i, j) != (1, 1)]
+        lower = [table < around[i : i + table.shape[0], j : j + table.shape[1]] for i, j in steps]
+        valleys[name] = [page["mu"][i] for i, _ in np.argwhere(np.all(lower, axis=0))]
+    assert len(valleys["D(p‖q)"]) == 1
+    assert any(abs(place - 2.5) < 0.2 for place in valleys["D(q‖p)"])
+
+
 # --- what the solutions of exercises say
 
 
