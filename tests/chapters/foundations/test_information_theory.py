@@ -82,7 +82,7 @@ def test_count_on_pays_for_every_character_once() -> None:
 
 
 def test_one_way_to_be_wrong_has_one_valley_and_the_other_three() -> None:
-    """Text under the chart of two humps: who starts on the right-hand hump is stuck there with D(q‖p) only."""
+    """Text under the chart of two humps: on the right-hand hump one is stuck with D(q‖p) only."""
     page = run_cells("information_theory", ["imports", "fit"])
     valleys = {}
     for name, table in page["ways"].items():
