@@ -163,14 +163,14 @@ def test_clip_shortens_the_gradient_and_keeps_its_direction():
 
 
 class Steep(nn.Module):
-    """Logits (slope · w, 0): the gradient is as long as one likes, the loss of modest size."""
+    """Logits (slope · Σw, 0): the gradient is as long as one likes, the loss of modest size."""
 
     def __init__(self, slope, dtype=torch.float32):
         super().__init__()
-        self.w, self.slope = nn.Parameter(torch.zeros(1, dtype=dtype)), slope
+        self.w, self.slope = nn.Parameter(torch.zeros(4, dtype=dtype)), slope
 
     def forward(self, ids):
-        return (self.w * torch.tensor([self.slope, 0.0], dtype=self.w.dtype)).expand(*ids.shape, 2)
+        return (self.w.sum() * torch.tensor([self.slope, 0.0], dtype=self.w.dtype)).expand(*ids.shape, 2)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_clip_shortens_a_gradient_of_any_size(slope, dtype):
     model = Steep(slope, dtype)
     pair = (torch.tensor([[1]]), torch.tensor([[0]]))
     train(model, [pair], torch.optim.SGD(model.parameters(), 1.0), 1, clip=1.0)
-    assert model.w.item() == pytest.approx(1.0, rel=1e-5)
+    assert model.w.tolist() == pytest.approx([0.5] * 4, rel=1e-5)  # a step of length 1
 
 
 @pytest.mark.parametrize("bad", [math.inf, math.nan])
