@@ -326,11 +326,29 @@ def test_the_landing_pages_explorer_answers(visit: Visit, below: str) -> None:
     assert visit.faults == []
 
 
+def without_fonts(visit: Visit) -> None:
+    """Let the site's own text and code fonts not arrive: DejaVu, the widest that systems have, stands in."""
+    visit.page.route("**/_static/fonts/*", lambda route: route.fulfill(status=204))
+    rule = ':root { --pst-font-family-base: "DejaVu Sans"; --pst-font-family-heading: "DejaVu Sans"; }'
+    visit.page.route(
+        "**/_static/front.css*",
+        lambda route: route.fulfill(body=route.fetch().text() + rule, content_type="text/css"),
+    )
+
+
 @in_browser
-def test_a_phone_shows_the_front_without_scrolling_sideways(browser, below: str) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("fonts", ["the site's fonts", "the widest"])
+def test_a_phone_shows_the_front_without_scrolling_sideways(browser, below: str, fonts: str) -> None:  # type: ignore[no-untyped-def]
     visit = Visit(browser, viewport={"width": 360, "height": 740})
+    if fonts == "the widest":
+        without_fonts(visit)
     for page in ("index.html", "book/use.html", "lost.html"):
         visit.page.goto(below + page, wait_until="load")
+        visit.page.evaluate("document.fonts.ready")
+        came = visit.page.evaluate(
+            "[...document.fonts].filter((f) => f.status === 'loaded').map((f) => f.family)"
+        )
+        assert ("Inter" in came) == (fonts == "the site's fonts")
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360, page
         if page == "index.html":
             figure = visit.page.locator(".front-live figure.labutils-explorer").first.bounding_box()
