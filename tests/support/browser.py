@@ -1,7 +1,7 @@
 """A headless Chromium for tests: the site is served, the network is cut, faults are remembered.
 
-A test module that uses these fixtures sets `pytestmark = BROWSER_TESTS`; one with a test per page takes `pages()`,
-which BOOK_PAGES restricts. The tests spread over pytest-xdist's workers, each with a browser of its own.
+A test module that uses these fixtures sets `pytestmark = BROWSER_TESTS`; one with a test per page takes
+`pages()`, which BOOK_PAGES restricts. The tests spread over pytest-xdist's workers, a browser in each.
 """
 
 from __future__ import annotations
