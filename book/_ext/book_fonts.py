@@ -6,13 +6,14 @@ them. What they lack, Chinese above all, is set in the system's fonts.
 
 from __future__ import annotations
 
+import logging
 import re
+import shutil
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import fontpkg
 from fontTools import subset
 from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
@@ -27,20 +28,30 @@ REGULAR_TO_BOLD = (400, 700)
 
 @dataclass(frozen=True)
 class Font:
-    """A font of the site: its file, where it comes from, what is left free and what is fixed in it."""
+    """A font of the site: its file, the package's that it is cut from, what varies and what is fixed."""
 
     file: str
     family: str
-    style: str
+    whole: str
     axes: dict[str, float | tuple[float, float]]
     features: tuple[str, ...]
 
+    @property
+    def package(self) -> str:
+        """The family's name as its package writes it."""
+        return self.family.lower().replace(" ", "_")
 
+    def installed(self, name: str) -> Path:
+        """Return the path of a file of the package."""
+        return Path(str(files(f"fontpkg_{self.package}").joinpath(name)))
+
+
+TEXT = ("kern", "mark", "tnum")
 # No ligatures in code, where != is two characters and should look so.
 FONTS = (
-    Font("text.woff2", "Inter", "normal", {"opsz": 14, "wght": REGULAR_TO_BOLD}, ("kern", "mark", "tnum")),
-    Font("text-italic.woff2", "Inter", "italic", {"opsz": 14, "wght": 400}, ("kern", "mark", "tnum")),
-    Font("code.woff2", "JetBrains Mono", "normal", {"wght": REGULAR_TO_BOLD}, ("mark",)),
+    Font("text.woff2", "Inter", "Inter[opsz,wght].ttf", {"opsz": 14, "wght": REGULAR_TO_BOLD}, TEXT),
+    Font("text-italic.woff2", "Inter", "Inter-Italic[opsz,wght].ttf", {"opsz": 14, "wght": 400}, TEXT),
+    Font("code.woff2", "JetBrains Mono", "JetBrainsMono[wght].ttf", {"wght": REGULAR_TO_BOLD}, ("mark",)),
 )
 
 
@@ -49,7 +60,7 @@ def write_font(font: Font, target: Path, characters: set[int]) -> None:
     options = subset.Options(layout_features=list(font.features), name_IDs=[0, 1, 2, 13, 14], hinting=False)
     cutter = subset.Subsetter(options)  # name_IDs: copyright and licence stay
     cutter.populate(unicodes=characters)
-    whole = TTFont(fontpkg.path(font.family, style=font.style), recalcTimestamp=False)
+    whole = TTFont(font.installed(f"files/{font.whole}"), recalcTimestamp=False)
     cutter.subset(whole)
     cut = instancer.instantiateVariableFont(whole, font.axes)
     cut.flavor = "woff2"
@@ -72,11 +83,10 @@ def write_fonts(app: Sphinx, exception: Exception | None) -> None:
     characters = characters_of(Path(app.outdir))
     for font in FONTS:
         write_font(font, folder / font.file, characters)
-        package = font.family.lower().replace(" ", "_")
-        licence = files(f"fontpkg_{package}").joinpath("LICENSE").read_text(encoding="utf-8")
-        (folder / f"{package}-licence.txt").write_text(licence, encoding="utf-8")
+        shutil.copyfile(font.installed("LICENSE"), folder / f"{font.package}-licence.txt")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # one line a table else
     app.connect("build-finished", write_fonts, priority=930)  # after all pages are written
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -37,7 +37,7 @@ def test_a_font_holds_what_pages_say_and_its_licence(site: Path, font: book_font
     if font.axes["wght"] == book_fonts.REGULAR_TO_BOLD:
         [axis] = cut["fvar"].axes
         assert (axis.axisTag, axis.minValue, axis.maxValue) == ("wght", *book_fonts.REGULAR_TO_BOLD)
-    licence = folder / f"{font.family.lower().replace(' ', '_')}-licence.txt"
+    licence = folder / f"{font.package}-licence.txt"
     assert "SIL Open Font License, Version 1.1" in licence.read_text(encoding="utf-8")
     assert font.family in (ROOT / "book/index.md").read_text(encoding="utf-8")
 
@@ -71,7 +71,7 @@ class TestInABrowser:
         visit.page.evaluate("document.fonts.ready")
         assert fonts("article h1") == {("Inter", True)}
         assert fonts("article section > p") == {("Inter", True)}
-        assert fonts("article div.highlight pre") == {("JetBrains Mono", True)}
+        assert fonts("article section > p code span.pre") == {("JetBrains Mono", True)}
         # Asked for ahead, by the very address that the style sheet names: fetched once.
         assert sum("fonts/text.woff2" in url for url in asked) == 1
         assert [text for text in said if "preload" in text] == []
