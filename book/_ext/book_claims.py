@@ -63,9 +63,10 @@ class Chapter:
 
 def rows_of(table: str) -> list[tuple[str, str]]:
     """Return the rows of a stored table and their verdicts; raises ValueError for what is no such table."""
-    head, _, *rows = table.splitlines()
+    lines = table.splitlines()
+    rows = lines[2:]
     found = [ROW.fullmatch(row) for row in rows]
-    if head != HEAD or not rows or not all(found):
+    if lines[:1] != [HEAD] or not rows or not all(found):
         raise ValueError(f"no table of labutils.figures.claims: {table[:200]}")
     read = [(row, match["verdict"]) for row, match in zip(rows, found, strict=True) if match]
     if unknown := {verdict for _, verdict in read} - set(VERDICTS):
