@@ -77,11 +77,6 @@ NO_TABLES = (
     f"{book_claims.HEAD}\n|---|\n| a | **so** |",
     book_claims.HEAD,
 )
-    "",
-    "| a | b |\n|---|---|\n| 1 | 2 |",
-    f"{book_claims.HEAD}\n|---|\n| a | **so** |",
-    book_claims.HEAD,
-)
 
 
 @pytest.mark.parametrize("table", NO_TABLES)
