@@ -6,12 +6,12 @@ PYTHON_BIN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lab execute data lint repository cover lock links newest clean
+.PHONY: help venv book test test-all lab execute data lint repository cover lock links newest clean
 
 help: ## lists these commands
 	@echo "Large Language Models, Measured"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 	@echo
 	@echo "  The first of them installs into $(VENV); PYTHON=python3.12 chooses the interpreter."
 
@@ -24,8 +24,11 @@ venv: $(STAMP) ## makes the environment, nothing else
 book: $(STAMP) ## builds the site from the stored outputs and says where to open it
 	@$(PYTHON_BIN) scripts/book.py
 
-test: $(STAMP) ## checks everything; STAGES="lint types" runs only those
-	@$(PYTHON_BIN) scripts/test.py $(STAGES)
+test: $(STAMP) ## checks the book, and again what has changed; STAGES="lint types" runs only those
+	@$(PYTHON_BIN) scripts/test.py $(STAGES) $(ARGS)
+
+test-all: $(STAMP) ## checks all of it again; PART=foundations only the notebooks of that part
+	@$(PYTHON_BIN) scripts/test.py $(STAGES) --all $(if $(PART),--part $(PART)) $(ARGS)
 
 lab: $(STAMP) ## opens the notebooks in JupyterLab
 	@$(PYTHON_BIN) -m jupyter lab notebooks

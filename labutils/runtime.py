@@ -17,8 +17,12 @@ __all__ = ["degrade", "start"]
 
 MINIMUM_PYTHON = (3, 11)
 # What stands for a sign that a console cannot show: a pipe on Windows knows cp1252 or cp437 only.
-_PLAIN = dict(zip("✓✗○≈·×−–→≤≥√∞₂“”’", '+ x o ~ | x - - -> <= >= sqrt inf 2 " " \''.split(), strict=True))
-_PLAIN["…"] = "..."
+# fmt: off
+_PLAIN = {
+    "✓": "+", "✗": "x", "○": "o", "≈": "~", "·": "|", "×": "x", "−": "-", "–": "-", "…": "...", "→": "->",
+    "≤": "<=", "≥": ">=", "√": "sqrt ", "∞": "inf", "₂": "2", "“": '"', "”": '"', "’": "'",
+}
+# fmt: on
 
 # A training run differs in the fourth digit between AVX-512 and AVX2, so everyone computes
 # with AVX2. `setdefault` below lets a reader (or a test) ask for another instruction set.

@@ -27,7 +27,8 @@ _UNKNOWN: dict[Level, str] = {"char": "\ufffd", "word": "<unk>"}
 
 def words(text: str) -> list[str]:
     """Split `text` into runs of letters and digits, with their combining marks, and single other signs."""
-    return _WORD.findall(text)
+    found: list[str] = _WORD.findall(text)
+    return found
 
 
 def as_ids(name: str, ids: ArrayLike, n_vocab: int) -> Ids:

@@ -1,7 +1,7 @@
 """Run the notebooks whose code has changed since their outputs were stored. `make execute` runs this.
 
+Their code is that of their cells and of what these reach: modules of labutils, data, pins (scripts/keys.py).
 Several run at once, as many as there are cores. A notebook is written only if all of its cells succeed.
-A changed labutils changes no notebook's code: use --all after that.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+import keys
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS_PER_CELL = 300
@@ -52,7 +54,9 @@ def code_hash(notebook: Any) -> str:
 def needs_run(path: Path) -> bool:
     """Whether the stored outputs belong to other code than the notebook's."""
     notebook = nbformat.read(path, as_version=4)
-    return bool(notebook.metadata.get("labutils", {}).get("code_sha256") != code_hash(notebook))
+    stored = notebook.metadata.get("labutils", {})
+    of_cells, of_all = stored.get("code_sha256"), stored.get("reached_sha256")
+    return bool(of_cells != code_hash(notebook) or of_all != keys.code_key(path))
 
 
 def output_text(cell: Any) -> str:
@@ -64,7 +68,7 @@ def output_text(cell: Any) -> str:
     return "\n".join(parts)
 
 
-def tidy(notebook: Any) -> None:
+def tidy(notebook: Any, reached: str) -> None:
     """Take out what differs between two equal runs, and note which code the outputs belong to."""
     for cell in notebook.cells:
         for key in ("execution", "collapsed", "ExecuteTime"):
@@ -72,14 +76,14 @@ def tidy(notebook: Any) -> None:
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(LIVE_WIDGET, None)  # of a kernel that has ended, under a random name
     extra = {key: value for key, value in notebook.metadata.items() if key not in ("widgets", *KERNEL)}
-    mark = {"code_sha256": code_hash(notebook)}
+    mark = {"code_sha256": code_hash(notebook), "reached_sha256": reached}
     notebook.metadata = nbformat.from_dict({**extra, **KERNEL, "labutils": mark})
 
 
 def execute(path: Path) -> Run:
     """Run one notebook in its own folder and store its outputs, unless something is wrong with them."""
     began = time.perf_counter()
-    notebook = nbformat.read(path, as_version=4)
+    notebook, reached = nbformat.read(path, as_version=4), keys.code_key(path)  # of before the run
     client = NotebookClient(
         notebook,
         timeout=SECONDS_PER_CELL,
@@ -102,7 +106,7 @@ def execute(path: Path) -> Run:
         if error is None and cell.cell_type == "code" and (found := ABSOLUTE.search(output_text(cell))):
             error = f"cell {cell.id}: its output names a path of this machine: {found.group()}…"
     if error is None:
-        tidy(notebook)
+        tidy(notebook, reached)
         nbformat.validate(notebook)
         unfinished = path.with_suffix(".unfinished")
         nbformat.write(notebook, unfinished)

@@ -25,7 +25,7 @@ from issue import fenced, publish_summary, table, tail
 from lock import FILE, LINE, ROOT, normal
 
 FOLDER = ROOT / "_build" / "newest"
-STAGES = ("lint", "types", "tests", "notebooks", "colab", "portable")
+STAGES = ("lint", "types", "tests", "notebooks", "elsewhere")
 PIN = re.compile(r"^([\w.-]+)==([^\s;#]+)\s*(;[^#]*)?(?:#\s*(.*))?$")
 
 
@@ -155,7 +155,10 @@ def attempt(python: str, wanted: Path, stages: list[str]) -> list[Result]:
     )
     if not install.passed:
         return [install]
-    return [install, *(run(stage, [python, "scripts/test.py", stage]) for stage in stages)]
+    return [
+        install,
+        *(run(stage, [python, "scripts/test.py", stage, "--all", "--no-record"]) for stage in stages),
+    ]
 
 
 def main() -> int:

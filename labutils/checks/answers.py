@@ -77,6 +77,8 @@ def close(found: object, expected: float, tolerance: float = 1e-6) -> bool:
 def same(found: Any, expected: Any, rtol: float = 1e-4, atol: float = 1e-6) -> bool:
     """Return whether shapes and values are equal, as far as float32 carries; NaN equals nothing."""
     a, b = _numbers(found), _numbers(expected)
+    if a is not None and b is not None and a.size == b.size == 1:  # one number, in whatever it is wrapped
+        a, b = a.reshape(()), b.reshape(())
     return a is not None and b is not None and a.shape == b.shape and np.allclose(a, b, rtol=rtol, atol=atol)
 
 

@@ -1,7 +1,8 @@
 """Every notebook runs alone in Colab: its set-up cell installs `labutils`, the rest prints what is stored.
 
-`STAGES=colab make test` runs these alone. COLAB_PYTHON=/path/to/python3.12 takes another Python, one that has
-torch, transformers, NLTK and scikit-learn.
+`STAGES=elsewhere make test` runs these alone; the variable BOOK_CHAPTERS names the chapters, else it is all
+of them. COLAB_PYTHON=/path/to/python3.12 takes another Python, one that has torch, transformers, NLTK and
+scikit-learn.
 """
 
 from __future__ import annotations
@@ -67,7 +68,14 @@ def session(colab: Colab, tmp_path: Path) -> Iterator[Session]:
     shutil.rmtree(tmp_path / "session")
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+CHOSEN = os.environ.get("BOOK_CHAPTERS")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in NOTEBOOKS if CHOSEN is None or path.stem in CHOSEN.split()],
+    ids=lambda path: path.stem,
+)
 def test_notebook_alone_prints_what_is_stored(path: Path, session: Session) -> None:
     stored = nbformat.read(path, as_version=4)
     before = session.installed()

@@ -12,11 +12,11 @@ import nbformat
 import pytest
 
 import anatomy
-import execute
 import question_rules
-import repository
 from labutils import checks
+from labutils.checks import core
 from places import NOTEBOOKS, ROOT
+from sound import QUESTION_1, QUESTION_2, sound_notebook
 
 REFERENCES = set(
     re.findall(r"^@\w+\{([^,\s]+),", (ROOT / "book/references.bib").read_text("utf-8"), re.MULTILINE)
@@ -90,127 +90,17 @@ def test_the_example_for_authors_keeps_the_form() -> None:
 
 # --- the rules themselves, on a notebook that keeps all of them and on copies with one fault each
 
-ALT = "A line that rises from one to four, and faster at its end than at its beginning."
-EXERCISE = """### Exercise {n} · {kind} · 3 min
-
-Do it.
-
-<details><summary>Hint</summary>
-
-Think.
-
-</details>
-
-<details><summary>Solution</summary>
-
-```python
-def answer():
-    return {n}
-```
-
-</details>"""
-
-QUESTION = """**Question.** Is {n} right?
-
-<details><summary>{first}</summary>
-
-**{marks[0]}.** For it is so that one learns something, even from an answer that is short.
-
-</details>
-
-<details><summary>Of course not</summary>
-
-**{marks[1]}.** For it is so that one learns something, even from an answer that is short.
-
-</details>
-
-<details><summary>Who knows?</summary>
-
-**✗ No.** For it is so that one learns something, even from an answer that is short.
-
-</details>"""
-
-QUESTION_1 = QUESTION.format(n=1, first="Yes", marks=("✓ Yes", "✗ No"))
-QUESTION_2 = QUESTION.format(n=2, first="Yes, it is", marks=("✗ No", "✓ Yes"))
-
-
-def code(cell_id: str, source: str, *outputs: Any, **metadata: Any) -> Any:
-    return nbformat.v4.new_code_cell(source, id=cell_id, outputs=list(outputs), metadata=metadata)
-
-
-def text(cell_id: str, source: str) -> Any:
-    return nbformat.v4.new_markdown_cell(source, id=cell_id)
-
-
-def data(forms: dict[str, Any], **metadata: Any) -> Any:
-    return nbformat.v4.new_output("display_data", data=forms, metadata=metadata)
-
 
 @pytest.fixture
 def sound(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A tiny notebook that keeps all rules; its two checks want 1 and 2."""
+    """The tiny notebook that keeps all rules, with its two checks."""
 
     def wants(number: int) -> Callable[[Any], str | None]:
         return lambda answer: None if answer() == number else "another number"
 
-    monkeypatch.setattr(checks, "_CHECKS", {"tiny.a": wants(1), "tiny.b": wants(2)})
-    monkeypatch.setattr(checks, "_load", lambda: None)
-    table = (
-        "| Where | Claim | Measured here | Verdict |\n|---|---|---|---|\n"
-        + "| 001 | short | 2 | wrong |\n" * 3
-    )
-    chart = '<div class="labutils-chart" data-alt="…"></div>'
-    cells = [
-        text(
-            "title", "# Tiny\n\nA question, and 2.06 bits.\n\n> Be able to test. [Use](../book/use.md). 2 s."
-        ),
-        code(
-            "setup",
-            repository.read(ROOT).setup,
-            tags=["nbval-ignore-output", "hide-input"],
-        ),
-        text("one", "## One\n\nAs {cite:t}`shannon1951prediction` says, $5! > 5$ and `a!`."),
-        code(
-            "asserts",
-            "import numpy as np\n" + "assert True\n" * 8,
-            nbformat.v4.new_output("stream", text="1\n"),
-        ),
-        text("question-1", QUESTION_1),
-        text("two", "## Two\n\nSee."),
-        code(
-            "figure",
-            "show(fig)",
-            data({"image/png": "aGk=", "text/plain": ALT}, **{"image/png": {"alt": ALT}}),
-            tags=["hide-input"],
-        ),
-        text("question-2", QUESTION_2),
-        code(
-            "chart",
-            "show_chart(alt.binding_range())",
-            data({"text/markdown": chart, "text/plain": ALT}),
-            tags=["hide-input"],
-        ),
-        text("claims", "## Claims checked"),
-        code(
-            "table",
-            "claims(rows)",
-            data({"text/markdown": table, "text/plain": table}),
-            tags=["hide-input"],
-        ),
-        text("end", "## Where it breaks\n\n## Summary\n\n## Exercises"),
-    ]
-    for n, kind in enumerate(("predict", "derive", "implement", "vary", "extend"), start=1):
-        cells.append(text(f"exercise-{n}", EXERCISE.format(n=n, kind=kind)))
-        if n <= 2:
-            cells.append(
-                code(f"answer-{n}", f"def answer():\n    ...\n\ncheck('tiny.{'ab'[n - 1]}', answer)")
-            )
-    notebook = nbformat.v4.new_notebook(cells=[*cells, text("further", "## Further reading")])
-    notebook.cells[1].metadata["reason"] = "names this machine's versions"
-    for number, cell in enumerate([c for c in notebook.cells if c.cell_type == "code"], start=1):
-        cell.execution_count = number
-    execute.tidy(notebook)
-    return notebook
+    monkeypatch.setattr(core, "_CHECKS", {"tiny.a": wants(1), "tiny.b": wants(2)})
+    monkeypatch.setattr(core, "_modules", lambda: [])
+    return sound_notebook()
 
 
 def cell(notebook: Any, cell_id: str) -> Any:
@@ -273,7 +163,13 @@ FAULTS = [
     ("has_lines_that_a_laptop_shows", replace("asserts", "assert True", f"assert True  # {'x' * 110}")),
     ("guards_its_claims", replace("asserts", "assert True\nassert True", "pass")),
     ("shows_an_interactive_figure", in_output("chart", "text/markdown", "<p></p>")),
-    ("shows_an_interactive_figure", replace("chart", "binding_range", "value")),
+    (
+        "shows_an_interactive_figure",
+        in_output("chart", "text/markdown", '<div class="labutils-chart"></div>'),
+    ),
+    ("bounds_what_it_prints_as_measured", print_("chart", "stdout", "≈ 0.97")),
+    ("has_a_main_road_of_an_hour", replace("two", "See.", "word " * 4_300)),
+    ("has_a_main_road_of_an_hour", replace("asserts", "assert True", "pass\n" * 50)),
     ("stores_no_live_widget", in_output("chart", "application/vnd.jupyter.widget-view+json", {})),
     ("stores_no_live_widget", lambda notebook: notebook.metadata.update(widgets={})),
     ("folds_what_only_draws", lambda notebook: cell(notebook, "figure").metadata.pop("tags")),
@@ -322,6 +218,21 @@ def test_sound_notebook_keeps_rule(sound: Any, rule: str) -> None:
 def test_rule_catches_fault(sound: Any, rule: str, spoil: Callable[[Any], None]) -> None:
     spoil(sound)
     assert anatomy.RULES[rule](anatomy.Chapter(sound, "tiny", ["tiny.a", "tiny.b"], REFERENCES)) != []
+
+
+def test_what_is_folded_is_not_on_the_main_road(sound: Any) -> None:
+    long, rule = "word " * 4_300, anatomy.RULES["has_a_main_road_of_an_hour"]
+
+    def faults() -> list[str]:
+        return rule(anatomy.Chapter(sound, "tiny"))
+
+    replace("two", "See.", f"<details><summary>More</summary>\n\n{long}\n\n</details>")(sound)
+    replace("exercise-5", "Do it.", long)(sound)
+    assert faults() == []
+    cell(sound, "question-2").source = f"## Going deeper\n\n{long}"
+    assert faults() == []
+    cell(sound, "question-2").source = f"## Going further\n\n{long}"
+    assert faults()
 
 
 def test_every_rule_has_a_fault_that_it_catches() -> None:

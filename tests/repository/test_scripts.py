@@ -12,6 +12,7 @@ import nbformat
 import pytest
 
 import execute
+import keys
 from places import ROOT
 
 needs_sh = pytest.mark.skipif(sys.platform == "win32", reason="the script is for shells")
@@ -42,12 +43,20 @@ def test_execution_stores_outputs_and_the_hash_of_the_code(tmp_path: Path) -> No
 def test_changed_code_is_due_and_changed_text_is_not(tmp_path: Path) -> None:
     path = notebook(tmp_path, "1 + 1")
     page = nbformat.read(path, as_version=4)
-    execute.tidy(page)
+    execute.tidy(page, keys.code_key(path))
     page.cells.append(nbformat.v4.new_markdown_cell("Two.", id="text"))
     nbformat.write(page, path)
     assert not execute.needs_run(path)
     page.cells[0].source = "1 + 2"
     nbformat.write(page, path)
+    assert execute.needs_run(path)
+
+
+def test_changed_code_that_the_page_reaches_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = notebook(tmp_path, "import labutils")
+    assert execute.execute(path).error is None
+    assert not execute.needs_run(path)
+    monkeypatch.setattr(keys, "code_key", lambda path: "another module of labutils")
     assert execute.needs_run(path)
 
 

@@ -68,10 +68,11 @@ class Chapter:
         """The cells before the exercises that are not under the heading Going deeper."""
         heading = ""
         for cell in self.notebook.cells:
-            if cell.cell_type == "markdown" and (found := re.match(r"## (.+)", cell.source)):
-                heading = found[1]
-            if heading == "Exercises":
-                return
+            if cell.cell_type == "markdown":
+                headings = re.findall(r"^## (.+)$", cell.source, re.MULTILINE)
+                if "Exercises" in headings:
+                    return
+                heading = headings[-1] if headings else heading
             if heading != "Going deeper":
                 yield cell
 

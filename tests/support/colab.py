@@ -1,5 +1,8 @@
 """An environment like Colab's, made on this machine, with a stand-in for the package `google.colab`.
 
+It computes as an old processor does: what a page prints must survive other libraries and other instructions,
+and one run shows both.
+
 Layers, so that each notebook gets a fresh environment in a second:
 * packages that are large and much the same everywhere (torch, transformers, SciPy) are lent, by links, from
   the environment that runs the tests, or from the one whose Python the variable COLAB_PYTHON names;
@@ -13,11 +16,13 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +50,20 @@ INSTALLED = (
 LENT = ("nltk", "scikit-learn", "scipy", "tokenizers", "torch", "transformers")
 LENT += ("contourpy", "fonttools", "kiwisolver", "packaging", "pillow", "pyparsing", "python-dateutil")
 LENT += ("argon2-cffi", "jsonschema", "nbconvert", "prometheus-client", "send2trash", "terminado", "tornado")
-NOT_LENT = (*(pin.split("==")[0] for pin in INSTALLED), "anywidget", "jupyter-client", "labutils")
+OWN = [pin.split("==")[0] for pin in INSTALLED]
+NOT_LENT = (*OWN, "anywidget", "jupyter-client", "labutils")
+# Run by the Python of a session: what its NumPy would use of this processor beyond the least. NumPy warns
+# when told to leave out anything that the processor lacks.
+DISPATCHED = """
+from numpy._core import _multiarray_umath as core
+print(" ".join(name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name)))
+"""
+OLD_PROCESSOR = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "MKL_CBWR": "COMPATIBLE",
+    "OPENBLAS_CORETYPE": "Nehalem",
+}
 NO_INDEX = re.compile(
     "connection broken|connection refused|max retries|timed out|name resolution|getaddrinfo"
 )
@@ -184,18 +202,29 @@ class Session:
     def python(self) -> Path:
         return self.environment / "bin/python"
 
+    @cached_property
+    def old_processor(self) -> dict[str, str]:
+        """Settings under which the libraries here compute as on an old processor."""
+        if platform.machine().lower() not in ("x86_64", "amd64"):
+            return {}
+        return OLD_PROCESSOR | {"NPY_DISABLE_CPU_FEATURES": run(self.python, "-c", DISPATCHED, env=clean())}
+
     def variables(self, remote: Path) -> dict[str, str]:
-        return clean() | {
-            "PATH": f"{self.environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONNOUSERSITE": "1",
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns about frozen modules
-            "IPYTHONDIR": str(self.folder / "ipython"),
-            "LABUTILS_CACHE": str(self.colab.folder / "cache"),  # empty at first: data come on demand
-            "LABUTILS_THREADS": "1",  # as many sessions run side by side as there are cores
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"url.{remote.as_uri()}.insteadOf",
-            "GIT_CONFIG_VALUE_0": repository.read(ROOT).url,
-        }
+        return (
+            clean()
+            | self.old_processor
+            | {
+                "PATH": f"{self.environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
+                "PYTHONNOUSERSITE": "1",
+                "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns about frozen modules
+                "IPYTHONDIR": str(self.folder / "ipython"),
+                "LABUTILS_CACHE": str(self.colab.folder / "cache"),  # empty at first: data come on demand
+                "LABUTILS_THREADS": "1",  # as many sessions run side by side as there are cores
+                "GIT_CONFIG_COUNT": "1",
+                "GIT_CONFIG_KEY_0": f"url.{remote.as_uri()}.insteadOf",
+                "GIT_CONFIG_VALUE_0": repository.read(ROOT).url,
+            }
+        )
 
     def installed(self) -> dict[str, str]:
         """Return the version of every package that a kernel here would see."""

@@ -1,0 +1,128 @@
+"""A tiny chapter, "tiny", that keeps every rule of anatomy.py; its two checks want the numbers 1 and 2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nbformat
+
+import execute
+import repository
+from places import ROOT
+
+ALT = "A line that rises from one to four, and faster at its end than at its beginning."
+EXERCISE = """### Exercise {n} · {kind} · 3 min
+
+Do it.
+
+<details><summary>Hint</summary>
+
+Think.
+
+</details>
+
+<details><summary>Solution</summary>
+
+```python
+def answer():
+    return {n}
+```
+
+</details>"""
+
+QUESTION = """**Question.** Is {n} right?
+
+<details><summary>{first}</summary>
+
+**{marks[0]}.** For it is so that one learns something, even from an answer that is short.
+
+</details>
+
+<details><summary>Of course not</summary>
+
+**{marks[1]}.** For it is so that one learns something, even from an answer that is short.
+
+</details>
+
+<details><summary>Who knows?</summary>
+
+**✗ No.** For it is so that one learns something, even from an answer that is short.
+
+</details>"""
+
+BOX = "> Be able to test. [Use](../../book/use.md). 2 s."
+QUESTION_1 = QUESTION.format(n=1, first="Yes", marks=("✓ Yes", "✗ No"))
+QUESTION_2 = QUESTION.format(n=2, first="Yes, it is", marks=("✗ No", "✓ Yes"))
+
+
+def code(cell_id: str, source: str, *outputs: Any, **metadata: Any) -> Any:
+    return nbformat.v4.new_code_cell(source, id=cell_id, outputs=list(outputs), metadata=metadata)
+
+
+def text(cell_id: str, source: str) -> Any:
+    return nbformat.v4.new_markdown_cell(source, id=cell_id)
+
+
+def data(forms: dict[str, Any], **metadata: Any) -> Any:
+    return nbformat.v4.new_output("display_data", data=forms, metadata=metadata)
+
+
+def sound_notebook() -> Any:
+    """The chapter, with outputs as if it had been run; and it can be, where there is an explorer "tiny"."""
+    table = (
+        "| Where | Claim | Measured here | Verdict |\n|---|---|---|---|\n"
+        + "| 001 | short | 2 | wrong |\n" * 3
+    )
+    chart = '<div class="labutils-explorer" data-explorer="tiny"></div>'
+    draw = "from matplotlib import pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 4])\n"
+    cells = [
+        text("title", f"# Tiny\n\nA question, and 2.06 bits.\n\n{BOX}"),
+        code(
+            "setup",
+            repository.read(ROOT).setup,
+            tags=["nbval-ignore-output", "hide-input"],
+        ),
+        text(
+            "one", "## One\n\nAs {cite:t}`shannon1951prediction` says, $5! > 5$ and `a!`. A *prior* (先验)."
+        ),
+        code(
+            "asserts",
+            "import numpy as np\n" + "assert True\n" * 8,
+            nbformat.v4.new_output("stream", text="1\n"),
+        ),
+        text("question-1", QUESTION_1),
+        text("two", "## Two\n\nSee."),
+        code(
+            "figure",
+            f"from labutils import show\n{draw}show(fig, {ALT!r})",
+            data({"image/png": "aGk=", "text/plain": ALT}, **{"image/png": {"alt": ALT}}),
+            tags=["hide-input"],
+        ),
+        text("question-2", QUESTION_2),
+        code(
+            "chart",
+            f"from labutils import show_explorer\nshow_explorer('tiny', {ALT!r})",
+            data({"text/markdown": chart, "text/plain": ALT}),
+            tags=["hide-input"],
+        ),
+        text("claims", "## Claims checked"),
+        code(
+            "table",
+            "from labutils import claims\nclaims([('001', 'short', '2', 'wrong')] * 3)",
+            data({"text/markdown": table, "text/plain": table}),
+            tags=["hide-input"],
+        ),
+        text("end", "## Where it breaks\n\n## Summary\n\n## Exercises"),
+    ]
+    for n, kind in enumerate(("predict", "derive", "implement", "vary", "extend"), start=1):
+        cells.append(text(f"exercise-{n}", EXERCISE.format(n=n, kind=kind)))
+        if n <= 2:
+            asked = f"check('tiny.{'ab'[n - 1]}', answer)"
+            stub = f"from labutils import check\n\ndef answer():\n    ...\n\n{asked}"
+            cells.append(code(f"answer-{n}", stub))
+    notebook = nbformat.v4.new_notebook(cells=[*cells, text("further", "## Further reading")])
+    notebook.cells[1].metadata["reason"] = "names this machine's versions"
+    for number, cell in enumerate([c for c in notebook.cells if c.cell_type == "code"], start=1):
+        cell.execution_count = number
+    execute.tidy(notebook, "")
+    return notebook
