@@ -142,7 +142,7 @@ class Ledger(SphinxDirective):
         self.state.nested_parse(
             StringList(lines, self.get_source_info()[0]), self.content_offset, parent, match_titles=True
         )
-        return parent.children
+        return list(parent.children)
 
 
 def set_numbers(app: Sphinx, config: Config) -> None:
