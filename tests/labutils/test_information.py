@@ -56,6 +56,20 @@ def test_entropy_by_hand(p, bits):
     assert entropy(p) == pytest.approx(bits, abs=1e-12)
 
 
+def test_a_sum_of_one_is_held_to_a_millionth():
+    """Wide enough for float32 softmax over 100,000 tokens, and no wider."""
+    assert entropy([0.5, 0.5 + 5e-7]) == pytest.approx(1)
+    assert bits_per_token([5e-7, -1.0]) == pytest.approx(0.5)
+    for call in (
+        lambda: entropy([0.5, 0.5 + 3e-6]),
+        lambda: kl_divergence([0.5, 0.5], [0.5, 0.5 - 3e-6]),
+        lambda: mutual_information([[0.5, 0.5 - 3e-6]]),
+        lambda: bits_per_token([3e-6, -1.0]),
+    ):
+        with pytest.raises(ValueError, match=r"normalise it first|positive value"):
+            call()
+
+
 def test_what_is_beyond_the_largest_float_is_infinite():
     """The counter-example of a bug report: 2.0**1100 raises OverflowError."""
     assert perplexity(1100.0) == math.inf

@@ -108,7 +108,7 @@ def run(copy: Path, *arguments: str) -> str:
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="NOT A GIT CHECKOUT")
 def test_four_files_and_a_line_make_a_chapter(copy: Path) -> None:
-    """It is executed, keeps the rules, has its answers tried, stands on the site and is due to run elsewhere."""
+    """It is executed, keeps the rules, has its answers tried, stands on the site, is due elsewhere."""
     assert "1 of 1 notebooks to run" in run(copy, "scripts/execute.py", "tiny")
     assert "nothing has changed" in run(copy, "scripts/execute.py", "tiny")
     tests = ("tests/repository/test_notebooks.py", "tests/chapters", "-p", "no:cacheprovider")

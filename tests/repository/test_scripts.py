@@ -52,6 +52,14 @@ def test_changed_code_is_due_and_changed_text_is_not(tmp_path: Path) -> None:
     assert execute.needs_run(path)
 
 
+def test_changed_code_that_the_page_reaches_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = notebook(tmp_path, "import labutils")
+    assert execute.execute(path).error is None
+    assert not execute.needs_run(path)
+    monkeypatch.setattr(keys, "code_key", lambda path: "another module of labutils")
+    assert execute.needs_run(path)
+
+
 @pytest.mark.parametrize(
     ("source", "complaint"),
     [

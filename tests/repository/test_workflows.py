@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ def text(name: str) -> str:
 
 
 def test_the_workflows_are_these() -> None:
-    assert FILES == ["links.yml", "newest.yml", "publish.yml", "test.yml"]
+    assert FILES == ["all.yml", "links.yml", "newest.yml", "publish.yml", "test.yml"]
 
 
 def test_workflows_keep_the_rules() -> None:
@@ -155,6 +156,23 @@ def test_a_report_is_found_where_it_was_written(name: str) -> None:
     assert issue["needs"] == folder
     assert issue["if"] == upload["if"] == "always()"
     assert f"needs.{folder}.result" in issue["steps"][-1]["env"]["RESULT"]
+
+
+def test_everything_is_tested_by_parts() -> None:
+    """One job a folder of notebooks, and one for the rest: a new part must be added there."""
+    jobs = workflows.read("all.yml")["jobs"]["all"]["strategy"]["matrix"]["include"]
+    pages = [page for page in book.pages_of_toc(ROOT) if page.startswith("notebooks/")]
+    assert {job["part"] for job in jobs} == {page.split("/")[1] for page in pages} | {""}
+    stages = [stage for job in jobs if job["part"] in ("", "foundations") for stage in job["stages"].split()]
+    assert stages == [stage.name for stage in runpy.run_path(str(ROOT / "scripts/test.py"))["STAGES"]]
+    assert len({job["stages"] for job in jobs if job["part"]}) == 1
+
+
+@needs_make
+def test_a_part_is_handed_on() -> None:
+    command = ["make", "-C", str(ROOT), "-n", "test-all", "PART=foundations", "STAGES=notebooks"]
+    dry = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "scripts/test.py notebooks --all --part foundations" in dry
 
 
 @needs_make

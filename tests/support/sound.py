@@ -50,6 +50,7 @@ QUESTION = """**Question.** Is {n} right?
 
 </details>"""
 
+BOX = "> Be able to test. [Use](../../book/use.md). 2 s."
 QUESTION_1 = QUESTION.format(n=1, first="Yes", marks=("✓ Yes", "✗ No"))
 QUESTION_2 = QUESTION.format(n=2, first="Yes, it is", marks=("✗ No", "✓ Yes"))
 
@@ -75,9 +76,7 @@ def sound_notebook() -> Any:
     chart = '<div class="labutils-explorer" data-explorer="tiny"></div>'
     draw = "from matplotlib import pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 4])\n"
     cells = [
-        text(
-            "title", "# Tiny\n\nA question, and 2.06 bits.\n\n> Be able to test. [Use](../book/use.md). 2 s."
-        ),
+        text("title", f"# Tiny\n\nA question, and 2.06 bits.\n\n{BOX}"),
         code(
             "setup",
             repository.read(ROOT).setup,

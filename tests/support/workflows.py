@@ -20,12 +20,13 @@ from places import ROOT
 FOLDER = ROOT / ".github/workflows"
 PINNED = re.compile(r"([\w.-]+/[\w./-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$")
 COMMAND = re.compile(
-    r"(?:make (?P<target>[a-z]+)|python3 (?P<script>scripts/\w+\.py)(?: (?:\"[\w ]+\"|[\w./-]+))*)"
+    r"(?:make (?P<target>[a-z-]+)|python3 (?P<script>scripts/\w+\.py)(?: (?:\"[\w ]+\"|[\w./-]+))*)"
 )
 DANGEROUS = {"pull_request_target", "workflow_run", "issue_comment", "issues"}  # others' words, our rights
 # What a job may do; one that is not listed may read the repository and nothing else.
 RIGHTS = {
     ("publish.yml", "deploy"): {"pages": "write", "id-token": "write"},
+    ("all.yml", "issue"): {"contents": "read", "issues": "write"},
     ("newest.yml", "issue"): {"contents": "read", "issues": "write"},
     ("links.yml", "issue"): {"contents": "read", "issues": "write"},
 }
@@ -43,7 +44,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 def targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def steps(workflow: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,9 +1,10 @@
 """Carry weights between the models of this book and the classes of the library transformers.
 
 `…_from_transformers` makes a model of ours with the library's weights, `…_to_transformers` the reverse; both
-give the same logits as the model they start from. The list of pairs of names in `carry_names` says which
-tensor goes where, and serves both directions. Importing transformers' models takes seconds: it happens at
-the first call.
+give the same logits as the model they start from, in the same dtype and on the same device. What is not of
+these classes, and weights that would be lost, are refused with a ValueError. The list of pairs of names in
+`names` says which tensor goes where, and serves both directions. Importing transformers' models takes
+seconds: it happens at the first call.
 Page: notebooks/transformers/transformer.ipynb.
 """
 
@@ -12,11 +13,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
 from labutils.models.config import Activation, ModelConfig
-from labutils.models.exchange.names import Pairs, bert_pairs, gpt_pairs, t5_pairs
+from labutils.models.exchange.names import bert_pairs, gpt_pairs, t5_pairs
+from labutils.models.exchange.transfer import copy_weights
 from labutils.models.transformer import GPT, Encoder, EncoderDecoder
 
 if TYPE_CHECKING:
@@ -46,21 +45,11 @@ OUR_ACTIVATIONS: dict[str, Activation] = {
 THEIR_ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu": "gelu", "relu": "relu"}
 
 
-def _copy(pairs: Pairs, ours: nn.Module, theirs: nn.Module, *, to_theirs: bool) -> None:
-    """Copy along `pairs`, in one direction; ValueError where a tensor of the model copied to gets none."""
-    our_state, their_state = ours.state_dict(), theirs.state_dict()
-    target = their_state if to_theirs else our_state
-    written: set[int] = set()
-    with torch.no_grad():
-        for our_name, their_names, transposed in pairs:
-            whole = our_state[our_name]
-            for name, part in zip(their_names, whole.chunk(len(their_names)), strict=True):
-                other = their_state[name].T if transposed else their_state[name]
-                (other.copy_(part) if to_theirs else part.copy_(other))
-                written.add(their_state[name].data_ptr() if to_theirs else whole.data_ptr())
-    missed = [name for name, tensor in target.items() if tensor.data_ptr() not in written]
-    if missed:
-        raise ValueError(f"no counterpart for {', '.join(missed)}: these classes do not agree in their parts")
+def _is(model: object, *classes: type) -> None:
+    """Raise ValueError unless `model` is of one of these classes."""
+    if not isinstance(model, classes):
+        expected = " or a ".join(kind.__name__ for kind in classes)
+        raise ValueError(f"model is a {type(model).__name__}: a {expected} can be carried")
 
 
 def _need(theirs: PreTrainedModel, **expected: Any) -> None:
@@ -96,7 +85,10 @@ SIZES = ("n_vocab", "n_context", "n_layer", "n_head", "d_model", "d_ff", "dropou
 
 
 def gpt_from_transformers(model: GPT2LMHeadModel) -> GPT:
-    """A GPT with the weights of a GPT2LMHeadModel. ValueError for a variant of GPT-2 that it is not."""
+    """A GPT with the weights of a GPT2LMHeadModel. ValueError for another class or variant."""
+    from transformers import GPT2LMHeadModel
+
+    _is(model, GPT2LMHeadModel)
     c = model.config
     _need(
         model,
@@ -119,7 +111,7 @@ def gpt_from_transformers(model: GPT2LMHeadModel) -> GPT:
         tied=c.tie_word_embeddings,
     )
     ours = GPT(config).train(model.training)
-    _copy(gpt_pairs(config), ours, model, to_theirs=False)
+    copy_weights(gpt_pairs(config), ours, model, to_theirs=False)
     return ours
 
 
@@ -127,6 +119,7 @@ def gpt_to_transformers(model: GPT) -> GPT2LMHeadModel:
     """A GPT2LMHeadModel with the weights of `model`. ValueError if that is not of GPT-2's style."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
+    _is(model, GPT)
     c = model.config
     _must_be(c, ModelConfig(n_vocab=1, n_context=1, n_layer=1, n_head=1, d_model=1), (*SIZES, "tied"))
     theirs: GPT2LMHeadModel = GPT2LMHeadModel(
@@ -148,7 +141,7 @@ def gpt_to_transformers(model: GPT) -> GPT2LMHeadModel:
         )
     )
     theirs.train(model.training)
-    _copy(gpt_pairs(c), model, theirs, to_theirs=True)
+    copy_weights(gpt_pairs(c), model, theirs, to_theirs=True)
     return theirs
 
 
@@ -160,8 +153,11 @@ def encoder_from_transformers(model: BertForMaskedLM | BertModel) -> Encoder:
 
     A BertModel's pooler, a layer on the first token, has no counterpart and is left behind.
     """
+    from transformers import BertForMaskedLM, BertModel
+
+    _is(model, BertForMaskedLM, BertModel)
     c = model.config
-    head = hasattr(model, "cls")
+    head = isinstance(model, BertForMaskedLM)
     # Untied, transformers' class has a second bias that it never uses.
     _need(
         model, is_decoder=False, attention_probs_dropout_prob=c.hidden_dropout_prob, tie_word_embeddings=True
@@ -179,7 +175,7 @@ def encoder_from_transformers(model: BertForMaskedLM | BertModel) -> Encoder:
         eps=c.layer_norm_eps,
     )
     ours = Encoder(config, head=head).train(model.training)
-    _copy(bert_pairs(config, head=head), ours, model, to_theirs=False)
+    copy_weights(bert_pairs(config, head=head), ours, model, to_theirs=False, without="pooler.")
     return ours
 
 
@@ -187,6 +183,7 @@ def encoder_to_transformers(model: Encoder) -> BertForMaskedLM | BertModel:
     """A BertForMaskedLM, or without head a BertModel without pooler, with the weights of `model`."""
     from transformers import BertConfig, BertForMaskedLM, BertModel
 
+    _is(model, Encoder)
     c = model.config
     style = ModelConfig.bert(n_vocab=1, n_context=1, n_layer=1, n_head=1, d_model=1)
     _must_be(c, style, (*SIZES, "n_segments", "causal"))
@@ -207,7 +204,7 @@ def encoder_to_transformers(model: Encoder) -> BertForMaskedLM | BertModel:
     head = hasattr(model, "head")
     theirs = BertForMaskedLM(config) if head else BertModel(config, add_pooling_layer=False)
     theirs.train(model.training)
-    _copy(bert_pairs(c, head=head), model, theirs, to_theirs=True)
+    copy_weights(bert_pairs(c, head=head), model, theirs, to_theirs=True)
     return theirs
 
 
@@ -219,6 +216,9 @@ def encoder_decoder_from_transformers(model: T5ForConditionalGeneration) -> Enco
 
     ValueError for the gated feed-forward layer of T5 1.1, and where heads do not split d_model.
     """
+    from transformers import T5ForConditionalGeneration
+
+    _is(model, T5ForConditionalGeneration)
     c = model.config
     _need(
         model,
@@ -241,7 +241,7 @@ def encoder_decoder_from_transformers(model: T5ForConditionalGeneration) -> Enco
         eps=c.layer_norm_epsilon,
     )
     ours = EncoderDecoder(config).train(model.training)
-    _copy(t5_pairs(config), ours, model, to_theirs=False)
+    copy_weights(t5_pairs(config), ours, model, to_theirs=False)
     return ours
 
 
@@ -249,6 +249,7 @@ def encoder_decoder_to_transformers(model: EncoderDecoder) -> T5ForConditionalGe
     """A T5ForConditionalGeneration with the weights of `model`. ValueError if that is not of T5's style."""
     from transformers import T5Config, T5ForConditionalGeneration
 
+    _is(model, EncoderDecoder)
     c = model.config
     style = ModelConfig.t5(n_vocab=1, n_context=1, n_layer=1, n_head=1, d_model=1)
     _must_be(c, style, (*SIZES, "n_buckets", "max_distance"))
@@ -268,5 +269,5 @@ def encoder_decoder_to_transformers(model: EncoderDecoder) -> T5ForConditionalGe
         )
     )
     theirs.train(model.training)
-    _copy(t5_pairs(c), model, theirs, to_theirs=True)
+    copy_weights(t5_pairs(c), model, theirs, to_theirs=True)
     return theirs

@@ -5,13 +5,15 @@ The checks of the chapters have their own tests, in tests/chapters.
 
 import functools
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
 from labutils.checks import Result, check, core, evaluate, exercise, names
-from labutils.checks.answers import close
+from labutils.checks.answers import Wrong, close
 from labutils.information import perplexity
 
 
@@ -59,6 +61,24 @@ def test_one_line_is_printed(capsys):
 def test_what_the_readers_function_prints_stays(capsys):
     check("test.double", lambda x: print("x =", x) or 2 * x)
     assert capsys.readouterr().out.splitlines() == ["x = 1", "x = 2", "x = 3", "✓ test.double: right."]
+
+
+def test_a_check_may_raise_its_sentence():
+    @exercise("test.raises")
+    def raises(answer):
+        raise Wrong(f"{answer} is too much.")
+
+    assert evaluate("test.raises", 7) == Result("wrong", "test.raises: 7 is too much.")
+
+
+def test_only_the_chapter_that_is_asked_for_is_loaded():
+    """A broken module of another chapter, or torch where no torch is needed, is not this reader's trouble."""
+    code = "import sys; from labutils.checks import evaluate; evaluate('probability.two_flags', 1); "
+    code += "print(sorted(name for name in sys.modules if name.startswith('labutils.checks.'))); "
+    code += "print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ours = ["answers", "core", "foundations", "foundations.probability"]
+    assert done.stdout == f"{[f'labutils.checks.{name}' for name in ours]}\nFalse\n"
 
 
 # ---- No answer yet ----
@@ -231,7 +251,8 @@ def test_the_chapters_checks_are_found(monkeypatch):
         (1j, 1.0, False),
         (np.array([0.5, 0.5]), 0.5, False),
         (torch.tensor([0.5, 0.5]), 0.5, False),
-        ([0.5], 0.5, False),
+        ([0.5], 0.5, True),  # one element is one number
+        (torch.tensor([[0.5]]), 0.5, True),
         pytest.param(10**400, 0.5, False, id="too large for a float"),
         (lambda: 0.5, 0.5, False),
     ],

@@ -329,3 +329,133 @@ def test_styles_have_the_defaults_of_transformers_configurations():
         assert (ours.activation, ours.eps) == (named[activation], eps)
     assert ModelConfig.t5(**SMALL).n_buckets == t5.relative_attention_num_buckets
     assert ModelConfig.t5(**SMALL).max_distance == t5.relative_attention_max_distance
+
+
+# ---- Weights that would be lost ----
+
+
+def _untie(model, name):
+    """Replace a tensor that is tied by one of its own, twice as large; the configuration is not told."""
+    owner, _, last = name.rpartition(".")
+    part = model.get_submodule(owner)
+    setattr(part, last, torch.nn.Parameter(2 * getattr(part, last).detach().clone() + 1))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "partner"),
+    [
+        ("gpt", "lm_head.weight", "transformer.wte.weight"),
+        ("bert", "cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"),
+        ("bert", "cls.predictions.decoder.bias", "cls.predictions.bias"),
+        ("t5", "lm_head.weight", "shared.weight"),
+        ("t5", "encoder.embed_tokens.weight", "shared.weight"),
+        ("t5", "decoder.embed_tokens.weight", "shared.weight"),
+    ],
+)
+def test_weights_untied_under_a_tied_configuration_are_refused(kind, name, partner):
+    make, from_theirs, _, _ = FROM[kind]
+    with pytest.raises(ValueError, match=f"^{name} differs from {partner}, but"):
+        from_theirs(_untie(make(), name))
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert", "t5"])
+def test_ours_untied_under_a_tied_configuration_are_refused(kind):
+    make, from_theirs, to_theirs, _ = FROM[kind]
+    with pytest.raises(ValueError, match=r"^head\.weight differs from embedding\.weight, but"):
+        to_theirs(_untie(from_theirs(make()), "head.weight"))
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert", "t5"])
+def test_two_tensors_that_are_equal_may_be_carried_as_one(kind):
+    make, from_theirs, _, logits = FROM[kind]
+    theirs = make()
+    head = theirs.get_output_embeddings()
+    head.weight = torch.nn.Parameter(head.weight.detach().clone())
+    assert_close(*logits(from_theirs(theirs), theirs), **close)
+
+
+def test_a_pooler_is_left_behind_and_nothing_else():
+    theirs = their_bert(head=False)
+    assert any(name.startswith("pooler.") for name in theirs.state_dict())
+    carry.encoder_from_transformers(theirs)
+    theirs.more = torch.nn.Linear(2, 2)
+    with pytest.raises(ValueError, match=r"^more\.weight has no counterpart"):
+        carry.encoder_from_transformers(theirs)
+
+
+def _small(kind, config, **sizes):
+    return lambda: getattr(transformers, kind)(getattr(transformers, config)(**sizes))
+
+
+BERT_SIZES = {
+    "vocab_size": 23,
+    "max_position_embeddings": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+}
+BERTS = "BertForMaskedLM or a BertModel"
+BERT_SIZES |= {"hidden_size": 8, "intermediate_size": 8}
+GPT_SIZES = {"vocab_size": 23, "n_positions": 16, "n_layer": 1, "n_head": 2, "n_embd": 8}
+T5_SIZES = {"vocab_size": 23, "num_layers": 1, "num_heads": 2, "d_model": 8, "d_kv": 4, "d_ff": 8}
+
+
+@pytest.mark.parametrize(
+    ("make", "carry_it", "accepted"),
+    [
+        (_small("GPT2Model", "GPT2Config", **GPT_SIZES), "gpt", "GPT2LMHeadModel"),
+        (_small("GPT2DoubleHeadsModel", "GPT2Config", **GPT_SIZES), "gpt", "GPT2LMHeadModel"),
+        (_small("BertForMaskedLM", "BertConfig", **BERT_SIZES), "gpt", "GPT2LMHeadModel"),
+        (_small("RobertaModel", "RobertaConfig", **BERT_SIZES), "encoder", BERTS),
+        (_small("RobertaForMaskedLM", "RobertaConfig", **BERT_SIZES), "encoder", BERTS),
+        (
+            _small("BertForSequenceClassification", "BertConfig", **BERT_SIZES),
+            "encoder", BERTS,
+        ),
+        (
+            _small("BertForPreTraining", "BertConfig", **BERT_SIZES),
+            "encoder", BERTS,
+        ),
+        (
+            _small("DistilBertModel", "DistilBertConfig", dim=8, n_heads=2, n_layers=1, hidden_dim=8),
+            "encoder", BERTS,
+        ),
+        (_small("MT5ForConditionalGeneration", "MT5Config", **T5_SIZES), "encoder_decoder", "T5For"),
+        (_small("T5EncoderModel", "T5Config", **T5_SIZES), "encoder_decoder", "T5ForConditionalGeneration"),
+    ],
+)  # fmt: skip
+def test_other_classes_are_refused_and_what_is_accepted_is_said(make, carry_it, accepted):
+    model = make()
+    with pytest.raises(ValueError, match=rf"^model is a {type(model).__name__}: a {accepted}"):
+        getattr(carry, f"{carry_it}_from_transformers")(model)
+
+
+@pytest.mark.parametrize("name", ["gpt", "encoder", "encoder_decoder"])
+def test_other_classes_of_ours_are_refused(name):
+    with pytest.raises(ValueError, match=r"^model is a Linear: a \w+ can be carried"):
+        getattr(carry, f"{name}_to_transformers")(torch.nn.Linear(2, 2))
+
+
+# ---- Dtypes ----
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("kind", FROM)
+def test_dtypes_survive_in_both_directions(kind, dtype):
+    make, from_theirs, to_theirs, _ = FROM[kind]
+    theirs = make().to(dtype)
+    ours = from_theirs(theirs)
+    again = to_theirs(ours)
+    for model in (ours, again):
+        assert {p.dtype for p in model.parameters()} == {dtype}
+    for name, tensor in again.state_dict().items():
+        assert torch.equal(tensor, theirs.state_dict()[name]), name
+    if hasattr(ours, "head") and ours.config.tied:
+        assert ours.head.weight is ours.embedding.weight
+
+
+def test_weights_of_two_types_are_refused():
+    theirs = their_t5().to(torch.bfloat16)
+    theirs.lm_head.float()
+    with pytest.raises(ValueError, match=r"^the weights are of types torch\.bfloat16, torch\.float32: call"):
+        carry.encoder_decoder_from_transformers(theirs)
