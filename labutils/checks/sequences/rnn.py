@@ -142,7 +142,8 @@ def truncated(answer: Any) -> str | None:
         found, right = answer(w, list(x), y, k), sum(terms[:k])
         if close(found, right):
             continue
-        what = f"truncated({w}, x, {y}, {k}) with five steps gave {say(found, right)}; expected {say(right, found)}"
+        what = f"truncated({w}, x, {y}, {k}) with five steps gave {say(found, right)}; "
+        what += f"expected {say(right, found)}"
         if close(found, sum(terms)):
             return f"{what}. Yours is the whole gradient: stop after {k} step{'s' if k > 1 else ''}."
         if close(found, sum(terms[: k + 1])):

@@ -152,7 +152,7 @@ def numbers() -> tuple[Any, Any, Any]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("radius", "signal"), [(0.5, 0.0), (0.9, 0.5), (1.0, 1.0), (1.5, 0.0), (2.5, 2.0)])
-def test_gains_of_the_explorer_equal_autograd(engine: Engine, kind: str, radius: float, signal: float) -> None:
+def test_explorer_gains_equal_autograd(engine: Engine, kind: str, radius: float, signal: float) -> None:
     found = engine.compute("gradient_decay", {"radius": radius, "kind": kind, "signal": signal})["gains"]
     start, noise, unit = (torch.tensor(array) for array in numbers())
     h = start
