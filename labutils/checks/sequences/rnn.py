@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labutils.checks.answers import close
+from labutils.checks.answers import array, close, compare, same, say
 from labutils.checks.core import exercise
 
 Floats = NDArray[np.float64]
@@ -47,13 +47,12 @@ def joined_step(answer: Any) -> str | None:
     x, h, b = rng.normal(size=(3, 2)), rng.normal(size=(3, 4)), rng.normal(size=4)
     W = rng.normal(size=(6, 4))
     try:
-        found = np.asarray(answer(x.copy(), h.copy(), W.copy(), b.copy()), dtype=np.float64)
+        value = answer(x, h, W, b)
     except ValueError as error:
         if "concatenat" in str(error) or "matmul" in str(error) or "shapes" in str(error):
             return f"the shapes do not fit ({error}): join along the last axis, then (3, 6) @ (6, 4)."
         raise
-    if found.shape != (3, 4):
-        return f"it returned shape {found.shape}; expected (batch, n_hidden) = (3, 4)."
+    found = array(value, (3, 4), "the next state (batch, n_hidden)")
     sums = np.concatenate([h, x], axis=1) @ W + b
     slips = {
         "has no tanh": sums,
@@ -65,10 +64,9 @@ def joined_step(answer: Any) -> str | None:
         "leaves the state out": np.tanh(x @ W[4:] + b),
     }
     for slip, value in slips.items():
-        if np.allclose(found, value):
+        if same(found, value):
             return f"your step {slip}."
-    if not np.allclose(found, np.tanh(sums), atol=1e-6):
-        return f"the first new state is {found[0, 0]:.3f}; expected {np.tanh(sums)[0, 0]:.3f}."
+    compare(found, np.tanh(sums), "for random weights")
     return None
 
 
@@ -96,16 +94,16 @@ def clip(answer: Any) -> str | None:
         ],
     }
     for slip, value in slips.items():
-        if all(np.allclose(a, b) for a, b in zip(found, value, strict=True)):
+        if all(same(a, b) for a, b in zip(found, value, strict=True)):
             return f"it {slip}."
-    if not all(np.allclose(a, g / 5, atol=1e-6) for a, g in zip(found, gradient, strict=True)):
+    if not all(same(a, g / 5) for a, g in zip(found, gradient, strict=True)):
         return f"the clipped gradient has norm {norm:.3g}, the limit was 2.6: divide each number by 5."
     short = _arrays(answer([g.copy() for g in gradient], 130.0), gradient)
     if isinstance(short, str):
         return short
-    if np.allclose(short[1], gradient[1] * 10):
+    if same(short[1], gradient[1] * 10):
         return "a gradient of norm 13 was stretched to the limit of 130: the factor must never exceed 1."
-    if not all(np.allclose(a, b) for a, b in zip(short, gradient, strict=True)):
+    if not all(same(a, b) for a, b in zip(short, gradient, strict=True)):
         return "a gradient that is shorter than the limit was changed."
     with np.errstate(all="ignore"):
         nothing = _arrays(answer([np.zeros(2)], 1.0), [np.zeros(2)])
@@ -119,11 +117,7 @@ def clip(answer: Any) -> str | None:
 def _arrays(found: Any, like: list[Floats]) -> list[Floats] | str:
     if not isinstance(found, (list, tuple)) or len(found) != len(like):
         return f"it returned {type(found).__name__}; expected a list of {len(like)} arrays, as it was given."
-    arrays = [np.asarray(part, dtype=np.float64) for part in found]
-    for part, expected in zip(arrays, like, strict=True):
-        if part.shape != expected.shape:
-            return f"an array of shape {expected.shape} came back with shape {part.shape}."
-    return arrays
+    return [array(part, one.shape, "an array that came back") for part, one in zip(found, like, strict=True)]
 
 
 def _terms(w: float, x: list[float], y: float, *, slopes: bool = True, previous: bool = True) -> list[float]:
@@ -148,7 +142,8 @@ def truncated(answer: Any) -> str | None:
         found, right = answer(w, list(x), y, k), sum(terms[:k])
         if close(found, right):
             continue
-        what = f"truncated({w}, x, {y}, {k}) with five steps gave {_say(found)}; expected {right:.4f}"
+        what = f"truncated({w}, x, {y}, {k}) with five steps gave {say(found, right)}; "
+        what += f"expected {say(right, found)}"
         if close(found, sum(terms)):
             return f"{what}. Yours is the whole gradient: stop after {k} step{'s' if k > 1 else ''}."
         if close(found, sum(terms[: k + 1])):
@@ -167,10 +162,3 @@ def truncated(answer: Any) -> str | None:
             return f"{what}. Yours is the share of one step: add them up."
         return f"{what}."
     return None
-
-
-def _say(found: object) -> str:
-    try:
-        return f"{float(found):.4f}"  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return f"a {type(found).__name__}"
