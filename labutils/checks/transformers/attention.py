@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from labutils.checks.answers import Wrong, array, number, same, slip
 from labutils.checks.core import exercise
 
 
-def _draw(*shape: int) -> Tensor:
-    return torch.randn(*shape)
+def _draw(*shapes: tuple[int, ...], seed: int) -> list[Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    return [torch.randn(*shape, generator=g) for shape in shapes]
 
 
 def _attend(
@@ -60,7 +63,7 @@ def divisor(answer: Any) -> str | None:
 @exercise("attention.attention")
 def attention(answer: Any) -> str | None:
     """Rows of weights are seen by values of one; then the scale, the mask and what it hides."""
-    q, k, v = _draw(2, 4, 64), _draw(2, 6, 64), _draw(2, 6, 3)
+    q, k, v = _draw((2, 4, 64), (2, 6, 64), (2, 6, 3), seed=1)
     right, found = _attend(q, k, v), answer(q, k, v)
     _output(found, right)
     sums = _output(answer(q, k, torch.ones(2, 6, 1)), torch.ones(2, 4, 1))
@@ -72,12 +75,13 @@ def attention(answer: Any) -> str | None:
                 "the columns of weights sum to one, not the rows: the softmax runs along the keys, axis −1."
             )
         return f"rows of weights sum to {float(sums.mean()):.3g} on average, not to 1."
+    other = "the width of a key is what counts"
     for scale, meaning in (
         (1.0, "without any division the scores are 8 times too far apart at d = 64"),
         (1 / 64, "divided by d: it is the root of d"),
-        (1 / math.sqrt(6), "divided by the root of the number of keys: it is the width of a key that counts"),
-        (1 / math.sqrt(4), "divided by the root of the number of queries: it is the width of a key that counts"),
-        (1 / math.sqrt(3), "divided by the root of the width of a value: it is the width of a key that counts"),
+        (1 / math.sqrt(6), f"divided by the root of the number of keys: {other}"),
+        (1 / math.sqrt(4), f"divided by the root of the number of queries: {other}"),
+        (1 / math.sqrt(3), f"divided by the root of the width of a value: {other}"),
         (8.0, "multiplied by √d instead of divided"),
     ):
         if same(found, _attend(q, k, v, scale=scale), atol=1e-5):
@@ -116,18 +120,16 @@ def _masked(answer: Any, q: Tensor, k: Tensor, v: Tensor) -> str | None:
         )
         why = why or "with a mask the output differs from F.scaled_dot_product_attention(q, k, v, mask)"
         return f"{why}."
-    if same(found, torch.zeros_like(right)):  # pragma: no cover (no random draw is that small)
-        return "it returns zeros."
     # What is hidden has a very good score, what is seen a very bad one: only −∞ hides then.
-    q, k = torch.full((2, 4, 64), 10.0), torch.full((2, 6, 64), -40.0)
-    k[:, 2:] = 40.0
+    q, k = torch.full((2, 4, 64), 1000.0), torch.full((2, 6, 64), -1000.0)
+    k[:, 2:] = 1000.0
     first = torch.zeros(4, 6, dtype=torch.bool)
     first[:, :2] = True
     found = answer(q, k, v, first)
     _output(found, right, "the output with a mask")
     if not same(found, _attend(q, k, v, first), atol=1e-5):
         return (
-            "where the visible scores are −3,200 and the hidden ones would be 3,200, hidden keys are seen: "
+            "where all visible scores are −8 million and the hidden ones 8 million, hidden keys are seen: "
             "a number like −50 or −10,000 is not −∞."
         )
     return None
@@ -166,7 +168,7 @@ def _heads_mistakes(q: Tensor, k: Tensor, v: Tensor, n_head: int) -> Iterator[tu
 def heads(answer: Any) -> str | None:
     """Three heads of four columns on six rows; other cuts and other scales give themselves away."""
     n, d, n_head = 6, 12, 3
-    q, k, v = (2 * _draw(n, d) for _ in range(3))
+    q, k, v = (2 * x for x in _draw((n, d), (n, d), (n, d), seed=2))
     columns = zip(*(x.chunk(n_head, dim=-1) for x in (q, k, v)), strict=True)
     right, found = torch.cat([_attend(*part) for part in columns], dim=-1), answer(q, k, v, n_head)
     shape = tuple(getattr(found, "shape", ()))
@@ -186,6 +188,18 @@ def heads(answer: Any) -> str | None:
     return None
 
 
+class _Longest(TorchDispatchMode):
+    """Notes the longest axis of all that is computed."""
+
+    longest = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor) and result.dim():
+            self.longest = max(self.longest, *result.shape)
+        return result
+
+
 class _Blocks:
     """Blocks that can be read once, and that know how many of their tensors are still held."""
 
@@ -201,8 +215,6 @@ class _Blocks:
         return self._hand_out()
 
     def _hand_out(self) -> Iterator[tuple[Tensor, Tensor]]:
-        import weakref
-
         given: list[weakref.ref[Tensor]] = []
         for K, V in self.pairs:
             K, V = K.clone(), V.clone()
@@ -216,28 +228,31 @@ class _Blocks:
 
 @exercise("attention.streaming")
 def streaming(answer: Any) -> str | None:
-    """Blocks of unequal sizes that can be read once, the largest score late, early, low or in the thousands."""
-    q, k, v = _draw(16), _draw(14, 16), _draw(14, 3)
+    """Blocks of unequal sizes that can be read once, the largest score late, early, low or huge."""
+    q, k, v = _draw((16,), (23, 16), (23, 3), seed=3)
     k = 2 * k[(k @ q).argsort()]  # every block brings a larger score
-    sizes = [5, 2, 4, 3]
+    sizes = [9, 2, 7, 5]
     right = _attend(q[None], k, v)[0]
     blocks = _Blocks(k, v, sizes)
-    found = answer(q, blocks)
+    with _Longest() as seen:
+        found = answer(q, blocks)
     _output(found, right)
     if not same(found, right, atol=1e-5):
         return _slip_of_streaming(found, q, blocks.pairs, k, v)
-    if blocks.most > 2:
+    if blocks.most > 2 or seen.longest >= len(k) > len(q):
         return (
-            f"right, but it holds {blocks.most} blocks of {len(sizes)} at once: keep a running maximum, a "
+            "right, but it holds all blocks at once: keep a running maximum, a "
             "running sum and a running weighted sum, and let each block go."
         )
+    low = k - 640 * q / (q @ q)  # all scores 160 lower
+    thousands = "scores in the thousands"
     for keys, values, order, why in (
         (k.flip(0), v.flip(0), sizes, "a block without a new maximum must not lower the old one"),
-        (k - 40 * q / (q @ q) * 16, v, sizes, "all scores are far below 0 there: start the maximum at −∞, not at 0"),
-        (2000 * k, v, sizes, "scores in the thousands: subtract the largest score so far before exp"),
-        (2000 * k.flip(0), v.flip(0), sizes, "scores in the thousands, the largest first: which maximum is subtracted?"),
+        (low, v, sizes, "all scores are far below 0 there: start the maximum at −∞, not at 0"),
+        (2000 * k, v, sizes, f"{thousands}: subtract the largest score so far before exp"),
+        (2000 * k.flip(0), v.flip(0), sizes, f"{thousands}, the largest first: which maximum is subtracted?"),
         (k[:1], v[:1], [1], "there is one key, alone in one block"),
-    ):  # fmt: skip
+    ):
         expected = _attend(q[None], keys, values)[0]
         found = answer(q, _Blocks(keys, values, order))
         if torch.is_tensor(found) and not found.isfinite().all():
@@ -261,20 +276,27 @@ def _slip_of_streaming(
     own = [(s - s.max()).exp() for s in scores]  # each block relative to its own maximum
     weights = (k @ q * scale - (k @ q * scale).max()).exp()
     uncorrected = sum(w @ V for w, (_, V) in zip(own, blocks, strict=True))
-    why = slip(
-        found,
-        [
-            (output / total, "what was added before a larger score came is too large: multiply both sums by exp(old − new)"),
-            (uncorrected / sum(w.sum() for w in own), "each block is weighed relative to its own maximum: it takes the largest score so far, and a correction"),
-            (torch.stack(parts).mean(0), "that is the mean of the blocks' outputs: a block with larger scores must weigh more"),
-            (torch.stack(parts).sum(0), "that is the sum of the blocks' outputs: their weights must sum to one over all blocks"),
-            (parts[-1], "that is the last block's output: the ones before it are forgotten"),
-            (parts[0], "that is the first block's output: the loop ends too early"),
-            (_attend(q[None], k, v, scale=1.0)[0], "the scores are not divided by √d"),
-            (_attend(q[None], k, v, scale=1 / len(q))[0], "the scores are divided by d: it is the root of d"),
-            (weights @ v, "the weighted sum is right: divide it by the sum of the weights at the end"),
-            (v.mean(0), "that is the plain mean of the values: the scores have no effect"),
-        ],
-        1e-4,
-    )  # fmt: skip
+    once = _attend(q[None], k, v, scale=1.0)[0]
+    mistakes = [
+        (
+            output / total,
+            "what came before a larger score is too large: multiply both sums by exp(old − new)",
+        ),
+        (
+            uncorrected / sum(w.sum() for w in own),
+            "each block is weighed by its own maximum, not by one for all",
+        ),
+        (
+            torch.stack(parts).mean(0),
+            "that is the mean of the blocks' outputs: larger scores must weigh more",
+        ),
+        (torch.stack(parts).sum(0), "that is the sum of the blocks' outputs: all weights must sum to one"),
+        (parts[-1], "that is the last block's output: the ones before it are forgotten"),
+        (parts[0], "that is the first block's output: the loop ends too early"),
+        (once, "the scores are not divided by √d"),
+        (_attend(q[None], k, v, scale=1 / len(q))[0], "the scores are divided by d: it is the root of d"),
+        (weights @ v, "the weighted sum is right: divide it by the sum of the weights at the end"),
+        (v.mean(0), "that is the plain mean of the values: the scores have no effect"),
+    ]
+    why = slip(found, mistakes, 1e-4)
     return f"{why or 'the output differs from attention over all keys at once'}."
