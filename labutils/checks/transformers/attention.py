@@ -273,18 +273,12 @@ def _slip_of_streaming(
         largest = max(largest, float(s.max()))
         weights = (s - largest).exp()
         total, output = total + weights.sum(), output + weights @ V
-    own = [(s - s.max()).exp() for s in scores]  # each block relative to its own maximum
     weights = (k @ q * scale - (k @ q * scale).max()).exp()
-    uncorrected = sum(w @ V for w, (_, V) in zip(own, blocks, strict=True))
     once = _attend(q[None], k, v, scale=1.0)[0]
     mistakes = [
         (
             output / total,
             "what came before a larger score is too large: multiply both sums by exp(old − new)",
-        ),
-        (
-            uncorrected / sum(w.sum() for w in own),
-            "each block is weighed by its own maximum, not by one for all",
         ),
         (
             torch.stack(parts).mean(0),

@@ -495,7 +495,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("streaming", read_twice, "reads the blocks twice"),
     ("streaming", maximum_from(0.0), "start the maximum at −∞"),
     ("streaming", maximum_from(-math.inf, running=False), "which maximum is subtracted?"),
-    ("streaming", own_maximum, "its own maximum"),
+    ("streaming", own_maximum, "multiply both sums"),
     ("streaming", lambda q, b: outputs(q, b).sum(0), "sum of the blocks' outputs"),
     ("streaming", lambda q, b: outputs(q, b)[0], "first block's output"),
     ("streaming", lambda q, b: all_at_once(q, b, 1 / 16), "the root of d"),
