@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from labutils.checks.answers import close
 from labutils.checks.core import exercise
 from labutils.checks.transformers import _leaks as _leaks  # registers transformer.leaks
-from labutils.models.sizes import TransformerConfig, count_parameters
+from labutils.models.config import ModelConfig
+from labutils.models.sizes import count_parameters
 
 
 def _draw(*shape: int, seed: int) -> Tensor:
@@ -167,7 +168,9 @@ _MISCOUNTS: dict[str, Callable[[Sizes], int]] = {
 
 def _counted(s: Sizes) -> int:
     n_layer, d_model, n_vocab, n_context, tied = s
-    config = TransformerConfig(n_layer, d_model, n_vocab, n_context, final_norm=True, tied=tied)
+    config = ModelConfig(
+        n_layer=n_layer, n_head=1, d_model=d_model, n_vocab=n_vocab, n_context=n_context, tied=tied
+    )
     return count_parameters(config)["total"]
 
 
