@@ -139,7 +139,7 @@ def _heads_mistakes(q: Tensor, k: Tensor, v: Tensor, n_head: int) -> Iterator[tu
     (n, d), d_head = q.shape, q.shape[1] // n_head
 
     def joined(parts: list[tuple[Tensor, ...]], scale: float | None, dim: int) -> Tensor:
-        return torch.cat([_attend(*part, scale=scale) for part in parts], dim=dim)
+        return torch.cat([_attend(part[0], part[1], part[2], scale=scale) for part in parts], dim=dim)
 
     columns = list(zip(*(x.chunk(n_head, dim=-1) for x in (q, k, v)), strict=True))
     rows = list(zip(*(x.chunk(n_head, dim=0) for x in (q, k, v)), strict=True))
@@ -234,7 +234,7 @@ def streaming(answer: Any) -> str | None:
     sizes = [9, 2, 7, 5]
     right = _attend(q[None], k, v)[0]
     blocks = _Blocks(k, v, sizes)
-    with _Longest() as seen:
+    with _Longest() as seen:  # type: ignore[no-untyped-call]
         found = answer(q, blocks)
     _output(found, right)
     if not same(found, right, atol=1e-5):
