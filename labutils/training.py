@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 __all__ = ["evaluate_bits", "train"]
 
+IGNORED = -100  # torch's own mark of a target that is not counted
+
 
 def train(
     model: nn.Module,
@@ -29,34 +31,74 @@ def train(
     clip: the largest norm of the gradient, over all parameters; a longer one is shortened to it.
     schedule: from the step, 0 … n_steps − 1, to a factor on each learning rate that `optimiser` began with.
 
-    A model may return (logits, state): the state is not used. ValueError where the batches run out.
+    A model may return (logits, state): the state is not used. Losses and the norm are computed in at least
+    float32. A model in evaluation mode is put into training mode; in one that trains already, parts that you
+    have put into evaluation mode stay there. The learning rates are the first ones again at the end, also
+    after Ctrl-C.
+
+    Raises ValueError where the batches run out or a batch has no target that counts, and FloatingPointError,
+    before any weight is changed by it, where the loss or, with `clip`, the gradient is no finite number.
     """
     rates = [group["lr"] for group in optimiser.param_groups]
     device = next(model.parameters()).device
     source = iter(batches)
     losses: list[float] = []
-    model.train()
-    for step in range(n_steps):
-        pair = next(source, None)
-        if pair is None:
-            source = iter(batches)
+    if not model.training:
+        model.train()
+    try:
+        for step in range(n_steps):
             pair = next(source, None)
-        if pair is None:
-            raise ValueError(f"batches ran out after {step} of {n_steps} steps: give more, or a list of them")
-        x, y = (torch.as_tensor(part, device=device) for part in pair)
-        loss = F.cross_entropy(_logits(model(x)).flatten(0, -2), y.flatten())
-        optimiser.zero_grad()
-        loss.backward()
-        if clip is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), clip)
-        if schedule is not None:
-            for group, rate in zip(optimiser.param_groups, rates, strict=True):
-                group["lr"] = rate * schedule(step)
-        optimiser.step()
-        losses.append(loss.item())
-    for group, rate in zip(optimiser.param_groups, rates, strict=True):
-        group["lr"] = rate
+            if pair is None:
+                source = iter(batches)
+                pair = next(source, None)
+            if pair is None:
+                raise ValueError(
+                    f"batches ran out after {step} of {n_steps} steps: give more, or a list of them"
+                )
+            x, y = (torch.as_tensor(part, device=device) for part in pair)
+            loss = F.cross_entropy(_logits(model(_whole(x))).flatten(0, -2), _targets(y, step))
+            losses.append(loss.item())
+            if not math.isfinite(losses[-1]):
+                raise FloatingPointError(f"the loss is {losses[-1]} at step {step}: {_REMEDY}")
+            optimiser.zero_grad()
+            loss.backward()
+            if clip is not None:
+                _clip(model, clip, step)
+            if schedule is not None:
+                for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                    group["lr"] = rate * schedule(step)
+            optimiser.step()
+    finally:
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate
     return losses
+
+
+_REMEDY = "lower the learning rate, warm it up, or clip the gradient"
+
+
+def _whole(ids: Tensor) -> Tensor:
+    """Token ids as int64, which torch looks up and compares; other inputs as they are."""
+    return ids if ids.is_floating_point() else ids.long()
+
+
+def _targets(y: Tensor, step: int) -> Tensor:
+    y = y.long().flatten()
+    if not (y != IGNORED).any():
+        raise ValueError(f"batch {step} has no target that counts: all of its y are {IGNORED}")
+    return y
+
+
+def _clip(model: nn.Module, clip: float, step: int) -> None:
+    """Shorten the gradient to the norm `clip`."""
+    parameters = [p for p in model.parameters() if p.grad is not None]
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = nn.utils.get_total_norm(gradients)
+    if not norm.isfinite():  # 1e20 squared is beyond float32, but not beyond float64
+        norm = nn.utils.get_total_norm([g.double() for g in gradients])
+    if not norm.isfinite():
+        raise FloatingPointError(f"the norm of the gradient is {norm.item()} at step {step}: {_REMEDY}")
+    nn.utils.clip_grads_with_norm_(parameters, clip, norm)
 
 
 @torch.no_grad()
@@ -70,7 +112,8 @@ def evaluate_bits(
     overlap so that each token is predicted from more than `n_least` tokens before it (where there are so
     many), and is counted once. More of them cost time and save bits. `batch_size` windows go in together.
 
-    The model is in evaluation mode meanwhile. ValueError for a text of fewer than two tokens.
+    The model is in evaluation mode meanwhile, and each of its parts in its own mode again afterwards. Losses
+    are computed in at least float32 and summed in float64. ValueError for a text of fewer than two tokens.
     """
     text = torch.as_tensor(ids, device=next(model.parameters()).device)
     if text.dim() != 1 or len(text) < 2 or text.is_floating_point():
@@ -79,12 +122,13 @@ def evaluate_bits(
         raise ValueError(
             f"n_least is {n_least} and n_context is {n_context}: expected 0 ≤ n_least < n_context"
         )
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         nats = _nats(model, text.long(), n_context, n_least, batch_size)
     finally:
-        model.train(was_training)
+        for module, mode in modes:
+            module.training = mode
     return nats / (len(text) - 1) / math.log(2)
 
 
@@ -95,7 +139,7 @@ def _nats(model: nn.Module, text: Tensor, n_context: int, n_least: int, batch_si
         total, state = 0.0, None
         for piece, target in zip(x.split(n_context), y.split(n_context), strict=True):
             logits, state = model(piece[None], state)
-            total += F.cross_entropy(logits[0], target, reduction="sum").item()
+            total += _sum(F.cross_entropy(_full(logits[0]), target, reduction="none"))
         return total
     # Window i starts at i · stride and counts its last `stride` predictions; the first one counts them all.
     stride = n_context - n_least
@@ -105,14 +149,25 @@ def _nats(model: nn.Module, text: Tensor, n_context: int, n_least: int, batch_si
     for first in range(0, len(full), batch_size):
         where = torch.tensor(full[first : first + batch_size])[:, None] + torch.arange(n_context)
         where = where.to(text.device)
-        losses = F.cross_entropy(model(x[where]).mT, y[where], reduction="none")  # (windows, n_context)
-        total += losses[:, n_least:].sum().item() + (losses[0, :n_least].sum().item() if first == 0 else 0.0)
+        losses = F.cross_entropy(
+            _full(model(x[where])).mT, y[where], reduction="none"
+        )  # (windows, n_context)
+        total += _sum(losses[:, n_least:]) + (_sum(losses[0, :n_least]) if first == 0 else 0.0)
     for s in starts[len(full) :]:  # at most one, shorter than the others
-        losses = F.cross_entropy(model(x[None, s:])[0], y[s:], reduction="none")
-        total += losses[n_least if s else 0 :].sum().item()
+        losses = F.cross_entropy(_full(model(x[None, s:])[0]), y[s:], reduction="none")
+        total += _sum(losses[n_least if s else 0 :])
     return total
 
 
 def _logits(output: Any) -> Tensor:
     logits: Tensor = output[0] if isinstance(output, tuple) else output
-    return logits
+    return _full(logits)
+
+
+def _full(logits: Tensor) -> Tensor:
+    """Logits in float32 where a model computes with less: in bfloat16 the loss is off in its third digit."""
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
+def _sum(losses: Tensor) -> float:
+    return losses.double().sum().item()

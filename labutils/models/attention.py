@@ -6,11 +6,14 @@ In a mask, True means that the query may see the key. Page: notebooks/transforme
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from labutils.models.cache import Cache
 from labutils.models.positions import apply_rotary, rotary, sinusoidal_positions
 
 __all__ = [
@@ -20,10 +23,12 @@ __all__ = [
     "apply_rotary",
     "attention",
     "causal_mask",
+    "combine",
     "masked_softmax",
     "padding_mask",
     "rotary",
     "sinusoidal_positions",
+    "watch",
 ]
 
 
@@ -34,18 +39,19 @@ def attention(
     mask: Tensor | None = None,
     scale: float | None = None,
     *,
-    bias: Tensor | None = None,
     dropout: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """Return softmax(scale · q kᵀ + bias) v, (…, n_q, d_v), and the weights, (…, n_q, n_k).
+    """Return softmax(scale · q kᵀ) v, (…, n_q, d_v), and the weights, (…, n_q, n_k).
 
     Vaswani et al. (2017), §3.2.1. q (…, n_q, d), k (…, n_k, d), v (…, n_k, d_v).
-    mask: True where a query may see a key, broadcastable to (…, n_q, n_k).
-    scale: None stands for 1/√d.  bias: added to the scores, broadcastable to them.
-    dropout: the share of weights set to zero before v is weighed; the weights returned are those before.
+    mask: Boolean, True where a query may see a key, or numbers that are added to the scores, −∞ where it may
+    not; broadcastable to (…, n_q, n_k).
+    scale: None stands for 1/√d.  dropout: the share of weights set to zero before v is weighed; the weights
+    returned are those before.
 
     A query that may see no key gets weights and an output of zero, as from F.scaled_dot_product_attention.
-    Raises ValueError for shapes that do not fit and for a mask that is not Boolean.
+    Scores of half precision are computed in float32, as there: 40 · 40 · 64 is beyond the largest float16.
+    Raises ValueError for shapes that do not fit and for a mask of whole numbers.
     """
     if q.dim() < 2 or k.dim() < 2 or v.dim() < 2 or q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
         raise ValueError(
@@ -53,8 +59,9 @@ def attention(
             "expected (…, n_q, d), (…, n_k, d), (…, n_k, d_v)"
         )
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
-    scores = q @ k.mT * scale  # (…, n_q, n_k)
-    weights = masked_softmax(scores if bias is None else scores + bias, mask)
+    half = q.dtype in (torch.float16, torch.bfloat16)
+    scores = (q.float() @ k.float().mT if half else q @ k.mT) * scale  # (…, n_q, n_k)
+    weights = masked_softmax(scores, mask).to(v.dtype)
     kept = F.dropout(weights, dropout) if dropout else weights
     return kept @ v, weights
 
@@ -62,14 +69,31 @@ def attention(
 def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """Softmax over the keys, the last axis, among those that `mask` lets a query see; same shape as `scores`.
 
-    A row without a visible key is all zeros, and so is its gradient.
+    mask: as in `attention`. A row without a visible key is all zeros, and so is its gradient.
     """
     if mask is None:
         return scores.softmax(-1)
     _check_mask(mask)
+    seen = mask
+    if mask.is_floating_point():
+        seen = mask != -math.inf
+        scores = scores + mask.masked_fill(~seen, 0.0)
     # The lowest number and not −∞: in a row that sees nothing, ∞ − ∞ would be no number.
-    hidden = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-    return hidden.softmax(-1).masked_fill(~mask, 0.0)
+    hidden = scores.masked_fill(~seen, torch.finfo(scores.dtype).min)
+    return hidden.softmax(-1).masked_fill(~seen, 0.0)
+
+
+def combine(mask: Tensor | None, other: Tensor) -> Tensor:
+    """One mask, as in `attention`, that hides what either hides and adds what either adds to the scores."""
+    if mask is None:
+        return other
+    _check_mask(mask)
+    _check_mask(other)
+    if mask.dtype == other.dtype == torch.bool:
+        return mask & other
+    if mask.dtype == torch.bool:
+        mask, other = other, mask
+    return mask.masked_fill(~other, -math.inf) if other.dtype == torch.bool else mask + other
 
 
 def causal_mask(n_q: int, n_k: int | None = None, device: torch.device | None = None) -> Tensor:
@@ -99,9 +123,10 @@ def padding_mask(lengths: Tensor, n_k: int | None = None) -> Tensor:
 
 
 def _check_mask(mask: Tensor) -> None:
-    if mask.dtype != torch.bool:
+    if mask.dtype != torch.bool and not mask.is_floating_point():
         raise ValueError(
-            f"mask has dtype {mask.dtype}: expected torch.bool, True where a query may see a key"
+            f"mask has dtype {mask.dtype}: expected torch.bool, True where a query may see a key, or numbers "
+            "to add to the scores; for a mask of 0 and 1 pass mask.bool()"
         )
 
 
@@ -144,8 +169,9 @@ class MultiHeadAttention(nn.Module):
 
     Vaswani et al. (2017), §3.2.2. Parameters have the names and shapes of torch.nn.MultiheadAttention, so
     `load_state_dict` carries weights both ways: in_proj_weight (3 d_model, d_model) has the rows of query,
-    key and value. With `fused`, F.scaled_dot_product_attention computes, which never holds all weights.
-    `scale` None stands for 1/√(d_model / n_head); `dropout` acts on the weights while training.
+    key and value. With `fused`, F.scaled_dot_product_attention computes, which never holds all weights; to
+    see them, `watch`. `scale` None stands for 1/√(d_model / n_head); `dropout` acts on the weights while
+    training.
     """
 
     def __init__(
@@ -169,6 +195,7 @@ class MultiHeadAttention(nn.Module):
         self.in_proj_weight = nn.Parameter(torch.empty(3 * d_model, d_model))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * d_model)) if bias else None
         self.out_proj = nn.Linear(d_model, d_model, bias=bias)
+        self.watched: list[Tensor] | None = None  # what `watch` collects into
         nn.init.xavier_uniform_(self.in_proj_weight)
         if bias:
             nn.init.zeros_(self.out_proj.bias)
@@ -179,39 +206,39 @@ class MultiHeadAttention(nn.Module):
         x_kv: Tensor | None = None,
         mask: Tensor | None = None,
         causal: bool = False,
-        return_weights: bool = False,
-        *,
-        bias: Tensor | None = None,
         turn: tuple[Tensor, Tensor] | None = None,
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """Return (batch, n_q, d_model), and with `return_weights` also (batch, n_head, n_q, n_k).
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """Take `x_q` (batch, n_q, d_model) to the same shape.
 
-        x_q: (batch, n_q, d_model).  x_kv: (batch, n_k, d_model), what is attended to; None: x_q itself.
-        mask: True where a query may see a key, (n_q, n_k), (batch, n_q, n_k) or (batch, n_head, n_q, n_k),
-        with 1 for any of them.  causal: queries see no later key, whatever `mask` says.
-        bias: added to the scores, broadcastable to (batch, n_head, n_q, n_k).
+        x_kv: (batch, n_k, d_model), what is attended to; None: x_q itself.
+        mask: as in `attention`, (n_q, n_k), (batch, n_q, n_k) or (batch, n_head, n_q, n_k), with 1 for any of
+        them.  causal: queries see no later key, whatever `mask` says.
         turn: cosine and sine of `rotary`, by which queries and keys are turned.
+        cache: earlier keys and values are taken from it, and these are added.
         A query that sees no key gets an output of out_proj.bias.
         """
         q, k, v = self._project(x_q, x_kv)  # (batch, n_head, n, d_head) each
         if turn is not None:
             q, k = apply_rotary(q, *turn), apply_rotary(k, *turn)
+        if cache is not None:
+            k, v = cache.extend(self, k, v)
         if mask is not None and mask.dim() == 3:
             mask = mask[:, None]  # the same for every head
-        n_q, n_k = q.shape[2], k.shape[2]
-        plain = mask is None and bias is None and n_q == n_k  # then the fused function knows the causal case
-        if causal and not (plain and self.fused and not return_weights):
-            seen = causal_mask(n_q, n_k, q.device)
-            mask, causal = seen if mask is None else mask & seen, False
+        if mask is not None:
+            _check_mask(mask)
+        plain = not self.fused or self.watched is not None
+        if causal and (plain or mask is not None or q.shape[2] != k.shape[2]):
+            mask, causal = combine(mask, causal_mask(q.shape[2], k.shape[2], q.device)), False
         dropout = self.dropout if self.training else 0.0
-        if self.fused and not return_weights:
-            heads = F.scaled_dot_product_attention(
-                q, k, v, _additive(mask, bias), dropout, causal, scale=self.scale
-            )
+        if plain:
+            heads, weights = attention(q, k, v, mask, self.scale, dropout=dropout)
+            if self.watched is not None:
+                self.watched.append(weights)
         else:
-            heads, weights = attention(q, k, v, mask, self.scale, bias=bias, dropout=dropout)
+            heads = F.scaled_dot_product_attention(q, k, v, mask, dropout, causal, scale=self.scale)
         out: Tensor = self.out_proj(heads.transpose(1, 2).flatten(2))  # heads side by side again
-        return (out, weights) if return_weights else out
+        return out
 
     def _project(self, x_q: Tensor, x_kv: Tensor | None) -> tuple[Tensor, ...]:
         for name, x in (("x_q", x_q), ("x_kv", x_kv)):
@@ -231,10 +258,20 @@ class MultiHeadAttention(nn.Module):
         return f"{self.d_model}, {self.n_head}"
 
 
-def _additive(mask: Tensor | None, bias: Tensor | None) -> Tensor | None:
-    """Mask and bias in one, as the fused function wants them: −∞ where nothing is seen."""
-    if mask is not None:
-        _check_mask(mask)
-    if bias is None or mask is None:
-        return mask if bias is None else bias
-    return bias.masked_fill(~mask, -math.inf)
+@contextmanager
+def watch(model: nn.Module) -> Iterator[list[Tensor]]:
+    """Within this context, collect the attention weights of all layers of `model`, (batch, n_head, n_q, n_k).
+
+    `with watch(model) as weights: model(ids)`: one tensor a layer, in the order in which they computed. Fused
+    attention is computed step by step meanwhile, with equal results.
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, MultiHeadAttention)]
+    before = [layer.watched for layer in layers]
+    collected: list[Tensor] = []
+    try:
+        for layer in layers:
+            layer.watched = collected
+        yield collected
+    finally:
+        for layer, old in zip(layers, before, strict=True):
+            layer.watched = old

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from labutils.models.sizes import TransformerConfig
-
 __all__ = ["ModelConfig"]
 
 Norm = Literal["pre", "post"]
@@ -108,25 +106,3 @@ class ModelConfig:
             "bias": False,
         }
         return cls(**style | {"t5_scaling": True, "eps": 1e-6} | sizes)
-
-    def sizes(self) -> TransformerConfig:
-        """What `labutils.models.sizes.count_parameters` needs to count a GPT, or an Encoder without head.
-
-        Raises ValueError where its formula, that of Vaswani's block with biases, does not hold.
-        """
-        if not (self.bias and self.normalise and self.feed_forward and self.norm_type == "layer"):
-            raise ValueError(
-                "the formula counts blocks with biases, layer normalisation and feed-forward layer"
-            )
-        if self.positions == "relative":
-            raise ValueError("positions is 'relative': the formula does not count their biases")
-        return TransformerConfig(
-            self.n_layer,
-            self.d_model,
-            self.n_vocab,
-            self.n_context if self.positions == "learned" else 0,
-            d_ff=self.width_ff,
-            n_segments=self.n_segments,
-            final_norm=self.norm == "pre" or self.embedding_norm,
-            tied=self.tied,
-        )

@@ -27,6 +27,7 @@ from labutils.models.cells import (
     known_reset,
     lstm_step,
 )
+from labutils.models.ids import check_ids
 from labutils.models.lstm_backward import lstm_by_hand
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "RecurrentLM", "detach"]
@@ -179,7 +180,7 @@ class RecurrentLM(nn.Module):
         The state is a list with the state of each layer; None stands for zeros. To train on one long text in
         pieces (truncated back-propagation through time), pass `detach(state)` on.
         """
-        x = self.embedding(ids)  # (batch, time, d_model)
+        x = self.embedding(check_ids(ids, self.embedding.num_embeddings))  # (batch, time, d_model)
         states = []
         for i, layer in enumerate(self.layers):
             x, last = layer(x, None if state is None else state[i])

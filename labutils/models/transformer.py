@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labutils.models.attention import MultiHeadAttention
+from labutils.models.attention import MultiHeadAttention, causal_mask, combine
+from labutils.models.cache import Cache
 from labutils.models.config import ModelConfig
+from labutils.models.ids import check_ids
 from labutils.models.positions import alibi, relative_buckets, rotary, sinusoidal_positions
 
-__all__ = ["GPT", "Block", "Encoder", "EncoderDecoder", "ModelConfig", "Stack"]
+__all__ = ["GPT", "Block", "Cache", "Encoder", "EncoderDecoder", "ModelConfig", "Scope", "Stack"]
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu_tanh": lambda: nn.GELU(approximate="tanh"),
@@ -35,16 +37,27 @@ def _norm(config: ModelConfig) -> nn.Module:
     return nn.LayerNorm(config.d_model, eps=config.eps, bias=config.bias)
 
 
+@dataclass(frozen=True)
+class Scope:
+    """What the tokens of a stack may see, and from where: the same for each of its blocks."""
+
+    mask: Tensor | None = None  # as in MultiHeadAttention
+    causal: bool = False
+    turn: tuple[Tensor, Tensor] | None = None  # cosine and sine of rotary positions
+    cache: Cache | None = None
+    memory: Tensor | None = None  # (batch, n_source, d_model), what cross-attention attends to …
+    memory_mask: Tensor | None = None  # … under this mask
+
+
 class Block(nn.Module):
     """Self-attention, with `cross` also attention to an encoder's output, and a feed-forward layer.
 
     Each of these sublayers is normalised, added to its input (the residual connection), and may be left out.
     """
 
-    def __init__(self, config: ModelConfig, *, causal: bool, cross: bool = False) -> None:
+    def __init__(self, config: ModelConfig, *, cross: bool = False) -> None:
         super().__init__()
         c = self.config = config
-        self.causal = causal
         self.attention_norm, self.attention = _norm(c), _attention(c)
         if cross:
             self.cross_norm, self.cross = _norm(c), _attention(c)
@@ -56,37 +69,19 @@ class Block(nn.Module):
                 nn.Linear(c.width_ff, c.d_model, bias=c.bias),
             )
 
-    def forward(
-        self,
-        x: Tensor,
-        mask: Tensor | None = None,
-        bias: Tensor | None = None,
-        turn: tuple[Tensor, Tensor] | None = None,
-        memory: Tensor | None = None,
-        memory_mask: Tensor | None = None,
-        collect: list[Tensor] | None = None,
-    ) -> Tensor:
-        """Take `x` (batch, time, d_model) to the same shape.
-
-        mask, bias, turn: as in MultiHeadAttention.  memory: (batch, n_source, d_model), what `cross` attends
-        to, under memory_mask.  collect: gets the weights of self-attention, (batch, n_head, time, time).
-        """
-
-        def attend(x: Tensor) -> Any:
-            output = self.attention(x, None, mask, self.causal, collect is not None, bias=bias, turn=turn)
-            if collect is not None:
-                output, weights = output
-                collect.append(weights)
-            return output
-
-        x = self._sublayer(x, self.attention_norm, attend)
-        if memory is not None:
-            x = self._sublayer(x, self.cross_norm, lambda x: self.cross(x, memory, memory_mask))
+    def forward(self, x: Tensor, scope: Scope = Scope()) -> Tensor:
+        """Take `x` (batch, time, d_model) to the same shape."""
+        s = scope
+        x = self._add(
+            x, self.attention_norm, lambda x: self.attention(x, None, s.mask, s.causal, s.turn, s.cache)
+        )
+        if s.memory is not None:
+            x = self._add(x, self.cross_norm, lambda x: self.cross(x, s.memory, s.memory_mask))
         if self.config.feed_forward:
-            x = self._sublayer(x, self.feed_forward_norm, self.feed_forward)
+            x = self._add(x, self.feed_forward_norm, self.feed_forward)
         return x
 
-    def _sublayer(self, x: Tensor, norm: nn.Module, sublayer: Callable[[Tensor], Any]) -> Tensor:
+    def _add(self, x: Tensor, norm: nn.Module, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         pre = self.config.norm == "pre"
         change = F.dropout(sublayer(norm(x) if pre else x), self.config.dropout, self.training)
         x = x + change if self.config.residual else change
@@ -113,7 +108,7 @@ class Stack(nn.Module):
             self.segments = nn.Embedding(c.n_segments, c.d_model)
         if c.embedding_norm:
             self.embedding_norm = _norm(c)
-        self.blocks = nn.ModuleList(Block(c, causal=causal, cross=cross) for _ in range(c.n_layer))
+        self.blocks = nn.ModuleList(Block(c, cross=cross) for _ in range(c.n_layer))
         self.last_norm = _norm(c) if c.norm == "pre" else nn.Identity()  # post-norm blocks end with one
 
     def forward(
@@ -121,44 +116,62 @@ class Stack(nn.Module):
         x: Tensor,
         mask: Tensor | None = None,
         segments: Tensor | None = None,
+        *,
+        cache: Cache | None = None,
         memory: Tensor | None = None,
         memory_mask: Tensor | None = None,
-        collect: list[Tensor] | None = None,
     ) -> Tensor:
         """Take token vectors `x` (batch, time, d_model) to the same shape.
 
-        segments: (batch, time), which sentence a token belongs to; None: all to the first.
-        The others as in `Block`; collect gets one tensor a block.
+        mask: as in MultiHeadAttention.  segments: (batch, time), which sentence a token belongs to; None: all
+        to the first.  cache: what came before x.  memory: (batch, n_source, d_model), an encoder's output.
         """
-        c, n = self.config, x.shape[1]
-        turn = bias = None
-        if c.positions == "learned":
-            if n > c.n_context:
-                raise ValueError(
-                    f"the text has {n} tokens: learned positions end at n_context = {c.n_context}"
-                )
-            x = x + self.positions.weight[:n]
-        elif c.positions == "sinusoidal":
-            # Vaswani et al., §3.4: the embeddings are multiplied by √d_model, else sines would drown them.
-            x = x * math.sqrt(c.d_model) + sinusoidal_positions(n, c.d_model).to(x)
-        elif c.positions == "rotary":
-            cos, sin = rotary(n, c.d_model // c.n_head)
-            turn = cos.to(x), sin.to(x)
-        elif c.positions == "alibi":
-            bias = alibi(c.n_head, n).to(x)
-        elif c.positions == "relative":
-            sizes = {"n_buckets": c.n_buckets, "max_distance": c.max_distance}
-            buckets = relative_buckets(n, bidirectional=not self.causal, **sizes).to(x.device)
-            bias = self.distances(buckets).permute(2, 0, 1)  # (n_head, time, time), the same in all blocks
+        c, start = self.config, 0 if cache is None else cache.n_tokens
+        x = self._place(x, start)
         if c.n_segments:
             x = x + (self.segments.weight[0] if segments is None else self.segments(segments))
         if c.embedding_norm:
             x = self.embedding_norm(x)
         x = F.dropout(x, c.dropout, self.training)
+        scope = replace(self._scope(x, start, mask), cache=cache, memory=memory, memory_mask=memory_mask)
         for block in self.blocks:
-            x = block(x, mask, bias, turn, memory, memory_mask, collect)
+            x = block(x, scope)
         result: Tensor = self.last_norm(x)
         return result
+
+    def _place(self, x: Tensor, start: int) -> Tensor:
+        """Add to `x` what says where its tokens stand, the first of them at `start`."""
+        c, end = self.config, start + x.shape[1]
+        if c.positions == "learned":
+            if end > c.n_context:
+                raise ValueError(
+                    f"the text has {end} tokens: learned positions end at n_context = {c.n_context}"
+                )
+            return x + self.positions.weight[start:end]
+        if c.positions == "sinusoidal":
+            # Vaswani et al., §3.4: the embeddings are multiplied by √d_model, else sines would drown them.
+            return x * math.sqrt(c.d_model) + sinusoidal_positions(end, c.d_model)[start:].to(x)
+        return x
+
+    def _scope(self, x: Tensor, start: int, mask: Tensor | None) -> Scope:
+        """What the blocks are told of who sees whom and how far apart they are."""
+        c, n, end, turn, bias = self.config, x.shape[1], start + x.shape[1], None, None
+        if c.positions == "rotary":
+            cos, sin = (part[start:].to(x) for part in rotary(end, c.d_model // c.n_head))
+            turn = cos, sin
+        elif c.positions == "alibi":
+            bias = alibi(c.n_head, n, end).to(x)
+        elif c.positions == "relative":
+            sizes = {"n_buckets": c.n_buckets, "max_distance": c.max_distance}
+            buckets = relative_buckets(n, end, bidirectional=not self.causal, **sizes).to(x.device)
+            bias = self.distances(buckets).permute(2, 0, 1)  # (n_head, n, end), the same in all blocks
+        if mask is not None and mask.dim() == 3:
+            mask = mask[:, None]  # the same for every head
+        if bias is not None:
+            mask = combine(mask, bias[None])
+        if self.causal and mask is not None:
+            return Scope(combine(mask, causal_mask(n, end, x.device)), turn=turn)
+        return Scope(mask, self.causal, turn)
 
 
 # --- models -------------------------------------------------------------------------------------------------
@@ -181,10 +194,8 @@ class _Model(nn.Module):
             self.head.weight = self.embedding.weight
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Token vectors (batch, time, d_model) of `ids` (batch, time)."""
-        if ids.dim() != 2:
-            raise ValueError(f"ids has shape {tuple(ids.shape)}: expected (batch, time)")
-        vectors: Tensor = self.embedding(ids)
+        """Token vectors (batch, time, d_model) of `ids` (batch, time), whole numbers of any type."""
+        vectors: Tensor = self.embedding(check_ids(ids, self.config.n_vocab))
         return vectors
 
     def logits(self, x: Tensor) -> Tensor:
@@ -205,6 +216,16 @@ def _initialise(model: nn.Module, c: ModelConfig) -> None:
             nn.init.zeros_(parameter)
 
 
+def _batched(mask: Tensor | None) -> Tensor | None:
+    """Refuse a mask of two axes: (batch, time) and (query, key) cannot be told apart where they are equal."""
+    if mask is not None and mask.dim() < 3:
+        raise ValueError(
+            f"mask has shape {tuple(mask.shape)}: expected (batch, 1, n_k) or (batch, n_q, n_k); for padding "
+            "mask[:, None] or padding_mask(lengths), for one mask of all sequences mask[None]"
+        )
+    return mask
+
+
 class GPT(_Model):
     """A decoder alone: each position predicts the token after it."""
 
@@ -213,14 +234,13 @@ class GPT(_Model):
         self.decoder = Stack(config, causal=config.causal)
         self._finish()
 
-    def forward(self, ids: Tensor, mask: Tensor | None = None, collect: list[Tensor] | None = None) -> Tensor:
+    def forward(self, ids: Tensor, mask: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         """Take `ids` (batch, time) to logits (batch, time, n_vocab); at t those of the token at t + 1.
 
-        mask: beside the causal mask, as in MultiHeadAttention.  collect: a list that gets the attention
-        weights of each block, (batch, n_head, time, time).
+        mask: beside the causal mask, (batch, 1, n_k) or (batch, time, n_k), e.g. a `padding_mask`.
+        cache: keys and values of the tokens before `ids`, which are not to be given again.
         """
-        x = self.decoder(self.embed(ids), mask, collect=collect)
-        return self.logits(x)
+        return self.logits(self.decoder(self.embed(ids), _batched(mask), cache=cache))
 
 
 class Encoder(_Model):
@@ -241,19 +261,13 @@ class Encoder(_Model):
         else:
             _initialise(self, config)
 
-    def forward(
-        self,
-        ids: Tensor,
-        mask: Tensor | None = None,
-        segments: Tensor | None = None,
-        collect: list[Tensor] | None = None,
-    ) -> Tensor:
+    def forward(self, ids: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
         """Take `ids` (batch, time) to logits (batch, time, n_vocab), or without head to (…, d_model).
 
-        mask: True where a key may be seen, e.g. a `padding_mask`.  segments: (batch, time), 0 or 1.
-        collect: a list that gets the attention weights of each block, (batch, n_head, time, time).
+        mask: (batch, 1, time) or (batch, time, time), True where a key may be seen, e.g. a `padding_mask`.
+        segments: (batch, time), 0 or 1.
         """
-        x: Tensor = self.encoder(self.embed(ids), mask, segments, collect=collect)
+        x: Tensor = self.encoder(self.embed(ids), _batched(mask), segments)
         return self.logits(self.transform(x)) if hasattr(self, "head") else x
 
 
@@ -269,8 +283,8 @@ class EncoderDecoder(_Model):
     def forward(self, source: Tensor, target: Tensor, source_mask: Tensor | None = None) -> Tensor:
         """Take ids (batch, n_source) and (batch, n_target) to logits (batch, n_target, n_vocab).
 
-        source_mask: True where a source token may be seen, e.g. a `padding_mask`.
+        source_mask: (batch, 1, n_source), True where a source token may be seen, e.g. a `padding_mask`.
         """
-        memory = self.encoder(self.embed(source), source_mask)
+        memory = self.encoder(self.embed(source), _batched(source_mask))
         x = self.decoder(self.embed(target), memory=memory, memory_mask=source_mask)
         return self.logits(x)

@@ -115,6 +115,114 @@ def test_a_generator_is_read_on_and_may_run_out():
         train(model, source, optimiser, 100)
 
 
+def test_a_model_in_evaluation_mode_is_put_into_training_mode():
+    model = gpt(dropout=0.5).eval()
+    losses = train(model, PAIRS[:1], torch.optim.SGD(model.parameters(), 0.0), 4)  # nothing is learnt
+    assert model.training
+    assert len(set(losses)) == 4  # dropout draws anew
+
+
+def test_parts_that_somebody_froze_stay_in_evaluation_mode():
+    model = gpt(dropout=0.5).train()
+    frozen = model.decoder.blocks[0].attention.eval()
+    train(model, PAIRS, torch.optim.SGD(model.parameters(), 0.1), 2)
+    evaluate_bits(model, TEXT, 8)
+    assert model.training
+    assert not any(module.training for module in frozen.modules())
+    assert model.decoder.blocks[0].feed_forward.training
+
+
+def test_ctrl_c_leaves_the_first_learning_rates():
+    model = bigram()
+    optimiser = torch.optim.SGD(model.parameters(), 0.5)
+
+    def interrupted(step):
+        if step == 2:
+            raise KeyboardInterrupt
+        return 0.01
+
+    with pytest.raises(KeyboardInterrupt):
+        train(model, PAIRS, optimiser, 5, schedule=interrupted)
+    assert optimiser.param_groups[0]["lr"] == 0.5
+
+
+class Steep(nn.Module):
+    """Logits whose gradient is `slope` times as long as it should be, and whose loss is not."""
+
+    def __init__(self, slope):
+        super().__init__()
+        self.table, self.slope = nn.Embedding(V, V), slope
+
+    def forward(self, ids):
+        logits = self.table(ids)
+        logits.register_hook(lambda g: g * self.slope)
+        return logits
+
+
+def test_a_gradient_too_long_for_float32_is_shortened_and_not_lost():
+    torch.manual_seed(0)
+    model = Steep(1e20)
+    before = model.table.weight.detach().clone()
+    train(model, PAIRS, torch.optim.SGD(model.parameters(), 1.0), 1, clip=1.0)
+    assert (model.table.weight - before).norm().item() == pytest.approx(1.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("slope", [math.inf, math.nan])
+def test_a_gradient_that_is_no_number_stops_before_the_weights_are_lost(slope):
+    model = Steep(slope)
+    before = model.table.weight.detach().clone()
+    with pytest.raises(FloatingPointError, match=r"^the norm of the gradient is (nan|inf) at step 0: lower"):
+        train(model, PAIRS, torch.optim.SGD(model.parameters(), 1.0), 1, clip=1.0)
+    assert torch.equal(model.table.weight, before)
+
+
+def test_a_loss_that_is_no_number_stops():
+    model = bigram()
+    with torch.no_grad():
+        model.table.weight[0] = math.nan
+    with pytest.raises(FloatingPointError, match=r"^the loss is nan at step 0: lower the learning rate"):
+        train(model, PAIRS, torch.optim.SGD(model.parameters(), 1.0), 3)
+
+
+def test_a_batch_without_a_target_is_refused():
+    model = bigram()
+    x, y = torch.tensor([[1, 2]]), torch.tensor([[-100, -100]])
+    with pytest.raises(ValueError, match=r"^batch 0 has no target that counts: all of its y are -100"):
+        train(model, [(x, y)], torch.optim.SGD(model.parameters(), 1.0), 1)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint16, np.uint8, np.int16])
+def test_ids_of_any_whole_type(dtype):
+    def run(convert):
+        model = gpt()
+        pairs = [(convert(x), convert(y)) for x, y in PAIRS]
+        return train(model, pairs, torch.optim.SGD(model.parameters(), 0.1), 2), evaluate_bits(
+            model, convert(TEXT), 8
+        )
+
+    assert run(lambda ids: ids.astype(dtype)) == run(lambda ids: ids)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_summed_in_more(dtype):
+    """A long text: sums of half precision lose their last bits, or overflow beyond 65,504."""
+    text = np.tile(TEXT, 300)
+    whole = evaluate_bits(bigram(), text, 100)
+    half = bigram().to(dtype)
+    assert evaluate_bits(half, text, 100) == pytest.approx(whole, rel=3e-3)
+    rounded = bigram()
+    rounded.load_state_dict(half.state_dict())  # the rounded weights, computed in float32
+    assert evaluate_bits(half, text, 100) == pytest.approx(evaluate_bits(rounded, text, 100), rel=1e-6)
+    (loss,) = train(half, PAIRS[:1], torch.optim.SGD(half.parameters(), 0.0), 1)
+    (expected,) = train(rounded, PAIRS[:1], torch.optim.SGD(rounded.parameters(), 0.0), 1)
+    assert loss == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_recurrent_model_names_a_foreign_id():
+    with pytest.raises(ValueError, match=r"^ids go from 0 to 7: this model's go from 0 to n_vocab − 1 = 6"):
+        RecurrentLM("gru", V, 4, 6)(torch.tensor([[0, 7]]))
+
+
 @pytest.mark.parametrize("make", [gpt, lambda: RecurrentLM("lstm", V, 8, 16)])
 def test_models_learn_what_can_be_learnt(make):
     torch.manual_seed(0)

@@ -10,9 +10,14 @@ from numpy.typing import NDArray
 
 from labutils.checks.answers import close
 from labutils.checks.core import exercise
-from labutils.models.sizes import TransformerConfig, count_parameters
+from labutils.models.config import ModelConfig
+from labutils.models.sizes import count_parameters
 
 Floats = NDArray[np.float64]
+
+
+def _gpt(n_layer: int, d_model: int, n_vocab: int, n_context: int) -> ModelConfig:
+    return ModelConfig(n_layer=n_layer, n_head=1, d_model=d_model, n_vocab=n_vocab, n_context=n_context)
 
 
 def _diagnose(found: object, mistakes: Iterable[tuple[float, str]]) -> str | None:
@@ -150,7 +155,7 @@ def interpolate(answer: Callable[[Floats, Floats, float], Floats]) -> str | None
 def parameters(answer: Callable[[int, int, int, int], int]) -> str | None:
     """Try GPT-2 small: 12 layers, width 768, 50,257 tokens, 1,024 positions."""
     n_layer, d, n_vocab, n_context = 12, 768, 50_257, 1024
-    right = count_parameters(TransformerConfig(n_layer, d, n_vocab, n_context, final_norm=True))["total"]
+    right = count_parameters(_gpt(n_layer, d, n_vocab, n_context))["total"]
     found = answer(n_layer, d, n_vocab, n_context)
     if found != right:
         norms, biases = (2 * n_layer + 1) * 2 * d, n_layer * 9 * d
@@ -172,7 +177,7 @@ def parameters(answer: Callable[[int, int, int, int], int]) -> str | None:
         why = why or f"a difference of {found - right:,}, or {(found - right) / d:,.1f} · d_model"
         return f"for GPT-2 small you return {found:,}, not {right:,}: {why}."
     # other sizes, in case the four numbers of GPT-2 small stand in the code
-    expected = count_parameters(TransformerConfig(2, 8, 11, 5, final_norm=True))["total"]
+    expected = count_parameters(_gpt(2, 8, 11, 5))["total"]
     if (found := answer(2, 8, 11, 5)) != expected:
         return f"right for GPT-2 small, but for (2, 8, 11, 5) you return {found:,}, not {expected:,}."
     return None

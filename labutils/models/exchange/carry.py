@@ -63,6 +63,40 @@ def _copy(pairs: Pairs, ours: nn.Module, theirs: nn.Module, *, to_theirs: bool) 
         raise ValueError(f"no counterpart for {', '.join(missed)}: these classes do not agree in their parts")
 
 
+def _accept(model: Any, **kinds: str) -> None:
+    """Raise ValueError unless `model` is of one of the classes `kinds`, class → model_type.
+
+    To look at the names of parameters is not enough: those of a RoBERTa fit a BERT, and its positions do not.
+    """
+    kind, of = type(model).__name__, getattr(getattr(model, "config", None), "model_type", None)
+    if of is None or kinds.get(kind) != of:
+        inner = getattr(model, "base_model", model)
+        known = inner is not model and kinds.get(type(inner).__name__) == of
+        hint = f"; its .{model.base_model_prefix} is one" if known else ""
+        raise ValueError(f"model is a {kind} ({of}): expected a {' or a '.join(kinds)}{hint}")
+
+
+def _tied(embedding: Any, head: Any, *, said: bool) -> None:
+    """Raise ValueError where a configuration says that two layers share their matrix, and they do not."""
+    if said and head is not None and not torch.equal(embedding.weight, head.weight):
+        raise ValueError(
+            "the configuration says that the output layer shares the embedding matrix, and it has another: "
+            "one of the two would be lost. Share it again, or make the model with an untied configuration"
+        )
+
+
+def _tied_of(theirs: Any) -> None:
+    """`_tied` for a model of the library."""
+    said = theirs.config.tie_word_embeddings
+    _tied(theirs.get_input_embeddings(), theirs.get_output_embeddings(), said=said)
+
+
+def _like(made: Any, model: nn.Module) -> Any:
+    """`made` with the precision, the device and the mode of `model`."""
+    first = next(model.parameters())
+    return made.to(dtype=first.dtype, device=first.device).train(model.training)
+
+
 def _need(theirs: PreTrainedModel, **expected: Any) -> None:
     for name, value in expected.items():
         found = getattr(theirs.config, name)
@@ -97,7 +131,9 @@ SIZES = ("n_vocab", "n_context", "n_layer", "n_head", "d_model", "d_ff", "dropou
 
 def gpt_from_transformers(model: GPT2LMHeadModel) -> GPT:
     """A GPT with the weights of a GPT2LMHeadModel. ValueError for a variant of GPT-2 that it is not."""
+    _accept(model, GPT2LMHeadModel="gpt2")
     c = model.config
+    _tied_of(model)
     _need(
         model,
         scale_attn_weights=True,
@@ -118,7 +154,7 @@ def gpt_from_transformers(model: GPT2LMHeadModel) -> GPT:
         eps=c.layer_norm_epsilon,
         tied=c.tie_word_embeddings,
     )
-    ours = GPT(config).train(model.training)
+    ours: GPT = _like(GPT(config), model)
     _copy(gpt_pairs(config), ours, model, to_theirs=False)
     return ours
 
@@ -129,6 +165,7 @@ def gpt_to_transformers(model: GPT) -> GPT2LMHeadModel:
 
     c = model.config
     _must_be(c, ModelConfig(n_vocab=1, n_context=1, n_layer=1, n_head=1, d_model=1), (*SIZES, "tied"))
+    _tied(model.embedding, model.head, said=c.tied)
     theirs: GPT2LMHeadModel = GPT2LMHeadModel(
         GPT2Config(
             vocab_size=c.n_vocab,
@@ -147,7 +184,7 @@ def gpt_to_transformers(model: GPT) -> GPT2LMHeadModel:
             eos_token_id=None,
         )
     )
-    theirs.train(model.training)
+    theirs = _like(theirs, model)
     _copy(gpt_pairs(c), model, theirs, to_theirs=True)
     return theirs
 
@@ -158,10 +195,13 @@ def gpt_to_transformers(model: GPT) -> GPT2LMHeadModel:
 def encoder_from_transformers(model: BertForMaskedLM | BertModel) -> Encoder:
     """An Encoder with the weights of a BertForMaskedLM, or without head those of a BertModel.
 
-    A BertModel's pooler, a layer on the first token, has no counterpart and is left behind.
+    A BertModel's pooler, a layer on the first token, has no counterpart and is left behind. ValueError for
+    other classes, among them those of RoBERTa, whose positions begin with 2.
     """
+    _accept(model, BertForMaskedLM="bert", BertModel="bert")
     c = model.config
     head = hasattr(model, "cls")
+    _tied_of(model)
     # Untied, transformers' class has a second bias that it never uses.
     _need(
         model, is_decoder=False, attention_probs_dropout_prob=c.hidden_dropout_prob, tie_word_embeddings=True
@@ -178,7 +218,7 @@ def encoder_from_transformers(model: BertForMaskedLM | BertModel) -> Encoder:
         dropout=c.hidden_dropout_prob,
         eps=c.layer_norm_eps,
     )
-    ours = Encoder(config, head=head).train(model.training)
+    ours: Encoder = _like(Encoder(config, head=head), model)
     _copy(bert_pairs(config, head=head), ours, model, to_theirs=False)
     return ours
 
@@ -205,8 +245,9 @@ def encoder_to_transformers(model: Encoder) -> BertForMaskedLM | BertModel:
         pad_token_id=None,
     )
     head = hasattr(model, "head")
-    theirs = BertForMaskedLM(config) if head else BertModel(config, add_pooling_layer=False)
-    theirs.train(model.training)
+    _tied(model.embedding, model.head if head else None, said=c.tied)
+    made = BertForMaskedLM(config) if head else BertModel(config, add_pooling_layer=False)
+    theirs: BertForMaskedLM | BertModel = _like(made, model)
     _copy(bert_pairs(c, head=head), model, theirs, to_theirs=True)
     return theirs
 
@@ -219,7 +260,9 @@ def encoder_decoder_from_transformers(model: T5ForConditionalGeneration) -> Enco
 
     ValueError for the gated feed-forward layer of T5 1.1, and where heads do not split d_model.
     """
+    _accept(model, T5ForConditionalGeneration="t5")
     c = model.config
+    _tied_of(model)
     _need(
         model,
         is_gated_act=False,
@@ -240,7 +283,7 @@ def encoder_decoder_from_transformers(model: T5ForConditionalGeneration) -> Enco
         dropout=c.dropout_rate,
         eps=c.layer_norm_epsilon,
     )
-    ours = EncoderDecoder(config).train(model.training)
+    ours: EncoderDecoder = _like(EncoderDecoder(config), model)
     _copy(t5_pairs(config), ours, model, to_theirs=False)
     return ours
 
@@ -252,6 +295,7 @@ def encoder_decoder_to_transformers(model: EncoderDecoder) -> T5ForConditionalGe
     c = model.config
     style = ModelConfig.t5(n_vocab=1, n_context=1, n_layer=1, n_head=1, d_model=1)
     _must_be(c, style, (*SIZES, "n_buckets", "max_distance"))
+    _tied(model.embedding, model.head, said=c.tied)
     theirs: T5ForConditionalGeneration = T5ForConditionalGeneration(
         T5Config(
             vocab_size=c.n_vocab,
@@ -267,6 +311,6 @@ def encoder_decoder_to_transformers(model: EncoderDecoder) -> T5ForConditionalGe
             layer_norm_epsilon=c.eps,
         )
     )
-    theirs.train(model.training)
+    theirs = _like(theirs, model)
     _copy(t5_pairs(c), model, theirs, to_theirs=True)
     return theirs

@@ -1,5 +1,6 @@
 """labutils.models.attention and .positions against torch, and as properties."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -18,8 +19,10 @@ from labutils.models.attention import (
     MultiHeadAttention,
     attention,
     causal_mask,
+    combine,
     masked_softmax,
     padding_mask,
+    watch,
 )
 from labutils.models.positions import alibi, apply_rotary, relative_buckets, rotary, sinusoidal_positions
 
@@ -57,7 +60,7 @@ def test_equals_torch_with_any_mask(n_q, n_k, d, d_v, scale, data):
 def test_bias_is_added_to_the_scores():
     q, k, v, bias = draw((2, 3, 4, 8), (2, 3, 5, 8), (2, 3, 5, 8), (3, 4, 5))
     assert_close(
-        attention(q, k, v, bias=bias)[0], F.scaled_dot_product_attention(q, k, v, bias.expand(2, 3, 4, 5))
+        attention(q, k, v, bias)[0], F.scaled_dot_product_attention(q, k, v, bias.expand(2, 3, 4, 5))
     )
 
 
@@ -192,7 +195,9 @@ def test_equals_nn_multiheadattention(fused, bias, cross, masked):
         attn_mask=~heads.flatten(0, 1) if masked == "each head" else ~causal_mask(5) if causal else None,
         average_attn_weights=False,
     )  # fmt: skip
-    output, own_weights = ours(x, y if cross else None, mask, causal, return_weights=True)
+    with watch(ours) as watched:
+        output = ours(x, y if cross else None, mask, causal)
+    [own_weights] = watched
     assert_close(output, expected)
     assert_close(own_weights, weights)
     assert_close(ours(x, y if cross else None, mask, causal), expected)
@@ -268,11 +273,98 @@ def test_bias_and_mask_together(fused):
     ours, _ = both(8, 2, fused=fused)
     x, bias = draw((2, 5, 8), (2, 5, 5))
     mask = padding_mask(torch.tensor([5, 2]))
-    expected = ours(x, mask=mask, causal=True, bias=bias, return_weights=True)[0]
-    assert_close(ours(x, mask=mask, causal=True, bias=bias), expected)
+    both_masks = combine(mask[:, None], bias)
+    with watch(ours):
+        expected = ours(x, mask=both_masks, causal=True)
+    assert_close(ours(x, mask=both_masks, causal=True), expected)
     assert not torch.allclose(ours(x, mask=mask, causal=True), expected)
     hidden = bias.masked_fill(~(mask[:, None] & causal_mask(5)), -math.inf)
-    assert_close(ours(x, bias=hidden), expected)
+    assert_close(ours(x, mask=hidden), expected)
+
+
+KINDS = {
+    "none": None,
+    "padding": padding_mask(torch.tensor([5, 2])),
+    "a sequence that sees nothing": padding_mask(torch.tensor([5, 0])),
+    "a query that sees nothing": (torch.arange(5) != 2)[:, None].expand(5, 5),
+    "numbers": torch.linspace(-3, 3, 25).double().reshape(5, 5),
+    "numbers and −∞": torch.zeros(5, 5).double().masked_fill(torch.eye(5) > 0, -math.inf),
+    "a row of −∞": torch.zeros(5, 5).double().index_fill(0, torch.tensor([1]), -math.inf),
+    "each head": torch.rand(2, 2, 5, 5, generator=torch.Generator().manual_seed(0)) < 0.4,
+}
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_fused_plain_and_watched_agree(kind, causal):
+    """Outputs and gradients, for every kind of mask, also where a query sees nothing."""
+    fused, _ = both(8, 2)
+    plain = MultiHeadAttention(8, 2, fused=False).double()
+    plain.load_state_dict(fused.state_dict())
+    (x,) = draw((2, 5, 8))
+    expected = fused(x, mask=KINDS[kind], causal=causal)
+    gradients = torch.autograd.grad(expected.square().sum(), [x, *fused.parameters()])
+    assert all(part.isfinite().all() for part in (expected, *gradients))
+    found = plain(x, mask=KINDS[kind], causal=causal)
+    assert_close(found, expected)
+    assert_close(torch.autograd.grad(found.square().sum(), [x, *plain.parameters()]), gradients)
+    with watch(fused) as weights:
+        assert_close(fused(x, mask=KINDS[kind], causal=causal), expected)
+    assert len(weights) == 1
+    assert torch.all(torch.isclose(weights[0].sum(-1), torch.ones(()).double()) | (weights[0] == 0).all(-1))
+
+
+def test_watching_ends_even_with_an_error():
+    layer = MultiHeadAttention(8, 2)
+    with watch(nn.Sequential(layer)) as outer:
+        with watch(layer) as inner:
+            layer(torch.randn(1, 3, 8))
+        assert (len(inner), len(outer)) == (1, 0)
+        layer(torch.randn(1, 3, 8))
+        assert len(outer) == 1
+    assert layer.watched is None
+    with contextlib.suppress(ZeroDivisionError), watch(layer):
+        _ = 1 / 0
+    assert layer.watched is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_does_not_overflow(dtype):
+    """q = k = 40 at d = 64 has scores of 102,400 before the division: more than the largest float16."""
+    q = torch.full((1, 3, 64), 40.0, dtype=dtype)
+    v = torch.tensor([[[-0.5], [-1.0], [-0.857]]], dtype=dtype)
+    found, weights = attention(q, q, v)
+    assert found.dtype == weights.dtype == dtype
+    assert found.isfinite().all()
+    torch.testing.assert_close(found, F.scaled_dot_product_attention(q, q, v), atol=2e-3, rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "hidden", "added"),
+    [
+        (True, False, True, 0),
+        (True, True, False, 0),
+        (True, 2.5, False, 2.5),
+        (2.5, True, False, 2.5),
+        (2.5, False, True, 0),
+        (2.5, 1.5, False, 4.0),
+        (-math.inf, 1.5, True, 0),
+        (None, 1.5, False, 1.5),
+    ],
+)
+def test_masks_combine(one, other, hidden, added):
+    made = combine(None if one is None else torch.tensor([one]), torch.tensor([other]))
+    weights = masked_softmax(
+        torch.zeros(1, 2), torch.cat([made, torch.tensor([True if made.dtype == torch.bool else 0.0])])[None]
+    )
+    assert (weights[0, 0] == 0) == hidden
+    if not hidden:
+        torch.testing.assert_close(weights[0, 0] / weights[0, 1], torch.tensor(math.exp(added)))
+
+
+def test_a_mask_of_whole_numbers_is_refused():
+    with pytest.raises(ValueError, match=r"^mask has dtype torch.int64: .* pass mask.bool\(\)"):
+        MultiHeadAttention(8, 2)(torch.randn(1, 3, 8), mask=torch.ones(3, 3, dtype=torch.long))
 
 
 def test_dropout_acts_only_in_training():
@@ -290,6 +382,17 @@ def test_parameter_count():
 
 
 # ---- Positions ----
+
+
+@pytest.mark.parametrize("base", [100.0, 10_000.0, 500_000.0])
+def test_rotary_angles_are_exact_at_far_positions_and_have_their_base(base):
+    """Against Python's own floats: angles in float32 would be off by hundredths at position 100,000."""
+    n, d = 100_001, 8
+    cos, sin = rotary(n, d, base)
+    for i in range(d // 2):
+        angle = (n - 1) * base ** (-2 * i / d)
+        assert cos[-1, i].item() == pytest.approx(math.cos(angle), abs=1e-6)
+        assert sin[-1, i].item() == pytest.approx(math.sin(angle), abs=1e-6)
 
 
 @quick
@@ -398,14 +501,14 @@ def _additive_mask(scores, mask=None):
         ("masked_softmax", _additive_mask),
         ("masked_softmax", lambda scores, mask=None: masked_softmax(scores.mT, mask).mT),
         ("causal_mask", lambda n_q, n_k, device: torch.ones(n_q, n_k, dtype=torch.bool).tril(1)),
-        ("_additive", lambda mask, bias: None),
+        ("combine", lambda mask, other: other),
     ],
     ids=["scale outside", "mask added", "softmax over queries", "mask one step late", "mask forgotten"],
 )
 def test_a_fault_is_seen(name, fault, monkeypatch):
     monkeypatch.setattr(attention_module, name, fault)
     with pytest.raises(AssertionError):
-        test_equals_nn_multiheadattention(name == "_additive", True, False, "both")
+        test_equals_nn_multiheadattention(name == "combine", True, False, "both")
 
 
 # ---- What is refused ----
@@ -419,8 +522,8 @@ X = torch.zeros(2, 3, 8)
         (lambda: attention(X, X[..., :4], X), r"^q, k, v have shapes \(2, 3, 8\), \(2, 3, 4\)"),
         (lambda: attention(X, X, X[:, :2]), "^q, k, v have shapes"),
         (lambda: attention(X[0, 0], X, X), "^q, k, v have shapes"),
-        (lambda: attention(X, X, X, torch.ones(3, 3)), "^mask has dtype torch.float32.*True where"),
-        (lambda: MultiHeadAttention(8, 2)(X, mask=torch.ones(3, 3)), "^mask has dtype torch.float32"),
+        (lambda: attention(X, X, X, torch.ones(3, 3).long()), "^mask has dtype torch.int64.*True where"),
+        (lambda: MultiHeadAttention(8, 2)(X, mask=torch.ones(3, 3).int()), "^mask has dtype torch.int32"),
         (lambda: MultiHeadAttention(8, 3), "^d_model is 8 and n_head is 3"),
         (lambda: MultiHeadAttention(8, 2, dropout=1.0), "^dropout is 1.0"),
         (

@@ -317,6 +317,84 @@ def test_what_cannot_be_carried_is_named(call, message):
         call()
 
 
+@pytest.mark.parametrize("kind", ["gpt", "bert", "t5"])
+def test_a_matrix_that_is_no_longer_shared_is_not_lost(kind):
+    """m.lm_head.weight = nn.Parameter(2 · w) under a configuration that says tied: the logits would be others."""
+    make, from_theirs, to_theirs, _ = FROM[kind]
+    theirs = make()
+    ours = from_theirs(theirs)
+    theirs.get_output_embeddings().weight = torch.nn.Parameter(2 * theirs.get_input_embeddings().weight)
+    ours.head.weight = torch.nn.Parameter(2 * ours.embedding.weight)
+    for carry_, model in ((from_theirs, theirs), (to_theirs, ours)):
+        with pytest.raises(ValueError, match="^the configuration says that the output layer shares"):
+            carry_(model)
+
+
+def small(config, model):
+    sizes = {"vocab_size": 23, "hidden_size": 16, "intermediate_size": 40, "max_position_embeddings": 16}
+    sizes |= {"num_hidden_layers": 1, "num_attention_heads": 4}
+    return getattr(transformers, model)(getattr(transformers, config)(**sizes))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: carry.gpt_from_transformers(their_gpt().transformer),
+            r"^model is a GPT2Model \(gpt2\): expected a GPT2LMHeadModel$",
+        ),
+        (
+            lambda: carry.encoder_from_transformers(small("RobertaConfig", "RobertaModel")),
+            r"^model is a RobertaModel \(roberta\): expected a BertForMaskedLM or a BertModel$",
+        ),
+        (
+            lambda: carry.encoder_from_transformers(small("BertConfig", "BertForSequenceClassification")),
+            r"expected a BertForMaskedLM or a BertModel; its \.bert is one$",
+        ),
+        (
+            lambda: carry.encoder_from_transformers(
+                transformers.DistilBertModel(
+                    transformers.DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1)
+                )
+            ),
+            "^model is a DistilBertModel",
+        ),
+        (
+            lambda: carry.encoder_decoder_from_transformers(
+                transformers.MT5ForConditionalGeneration(
+                    transformers.MT5Config(vocab_size=9, d_model=8, d_kv=4, num_heads=2, num_layers=1, d_ff=8)
+                )
+            ),
+            r"^model is a MT5ForConditionalGeneration \(mt5\): expected a T5ForConditionalGeneration$",
+        ),
+        (lambda: carry.gpt_from_transformers(torch.nn.Linear(2, 2)), "^model is a Linear"),
+        (lambda: carry.gpt_from_transformers(their_t5()), "^model is a T5ForConditionalGeneration"),
+    ],
+)
+def test_other_classes_are_told_what_is_accepted(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_the_encoder_within_a_classifier_can_be_carried():
+    classifier = small("BertConfig", "BertForSequenceClassification").eval()
+    ours = carry.encoder_from_transformers(classifier.bert)
+    assert_close(ours(IDS), classifier.bert(IDS)[0], **close)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kind", FROM)
+def test_precision_survives(kind, dtype):
+    make, from_theirs, to_theirs, _ = FROM[kind]
+    theirs = make().to(dtype)
+    ours = from_theirs(theirs)
+    again = to_theirs(ours)
+    for model in (ours, again):
+        assert {p.dtype for p in model.parameters()} == {dtype}
+    for name, tensor in again.state_dict().items():
+        assert torch.equal(tensor, theirs.state_dict()[name]), name
+
+
 def test_styles_have_the_defaults_of_transformers_configurations():
     """Whoever writes ModelConfig.bert(…) or .t5(…) gets the activation and ε that the papers' code has."""
     bert, t5 = transformers.BertConfig(), transformers.T5Config()

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from labutils import data
 from labutils.data import DataError, cache, catalogue
-from labutils.models.attention import padding_mask
+from labutils.models.attention import padding_mask, watch
 from labutils.models.exchange.pretrained import load_encoder
 from tiny_wheel import TEXT, Register, offline
 
@@ -80,13 +80,10 @@ def test_our_encoder_carries_it(encoder):
     model, tokenizer = encoder
     batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
     ours = encoder_from_transformers(model)
-    collected = []
-    with torch.no_grad():
+    with torch.no_grad(), watch(ours) as collected:
         expected = model(**batch, output_attentions=True)
         mask = padding_mask(batch["attention_mask"].sum(1))
-        assert_close(
-            ours(batch["input_ids"], mask, collect=collected), expected.last_hidden_state, atol=1e-4, rtol=0
-        )
+        assert_close(ours(batch["input_ids"], mask), expected.last_hidden_state, atol=1e-4, rtol=0)
     assert_close(collected, list(expected.attentions), atol=1e-4, rtol=0)
 
 

@@ -10,9 +10,10 @@ from torch import nn
 from torch.testing import assert_close
 
 from labutils.models import transformer
-from labutils.models.attention import padding_mask
+from labutils.models.attention import MultiHeadAttention, padding_mask, watch
+from labutils.models.cache import Cache
 from labutils.models.sizes import count_parameters
-from labutils.models.transformer import GPT, Block, Encoder, EncoderDecoder, ModelConfig
+from labutils.models.transformer import GPT, Block, Encoder, EncoderDecoder, ModelConfig, Scope
 
 SMALL = {"n_vocab": 13, "n_context": 12, "n_layer": 2, "n_head": 2, "d_model": 8}
 PLACES = ["learned", "sinusoidal", "rotary", "alibi", "relative", "none"]
@@ -33,6 +34,8 @@ def shaken(model):
 
 torch.manual_seed(0)
 IDS = torch.randint(13, (2, 12))
+FOREIGN = torch.arange(12)[None].clone().index_fill_(1, torch.tensor([11]), 13)  # one id too many
+SQUARE = torch.arange(144).reshape(12, 12) % 13  # as many sequences as tokens
 
 
 def changed(ids, t):
@@ -53,7 +56,7 @@ def same(a, b):
 @pytest.mark.parametrize("causal", [True, False])
 def test_a_block_equals_torchs_encoder_layer(norm, causal):
     c = config(norm=norm, activation="relu", d_ff=20)
-    ours = shaken(Block(c, causal=causal))
+    ours = shaken(Block(c))
     theirs = nn.TransformerEncoderLayer(8, 2, 20, 0.0, batch_first=True, norm_first=norm == "pre").double()
     names = {
         "attention": "self_attn", "attention_norm": "norm1", "feed_forward_norm": "norm2",
@@ -66,13 +69,13 @@ def test_a_block_equals_torchs_encoder_layer(norm, causal):
     theirs.load_state_dict(state)
     x = torch.randn(2, 12, 8).double()
     mask = nn.Transformer.generate_square_subsequent_mask(12).double() if causal else None
-    assert_close(ours(x), theirs(x, src_mask=mask))
+    assert_close(ours(x, Scope(causal=causal)), theirs(x, src_mask=mask))
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_a_block_with_cross_attention_equals_torchs_decoder_layer(norm):
     c = config(norm=norm, activation="relu", d_ff=20)
-    ours = shaken(Block(c, causal=True, cross=True))
+    ours = shaken(Block(c, cross=True))
     theirs = nn.TransformerDecoderLayer(8, 2, 20, 0.0, batch_first=True, norm_first=norm == "pre").double()
     names = {
         "attention": "self_attn", "cross": "multihead_attn", "attention_norm": "norm1", "cross_norm": "norm2",
@@ -89,7 +92,7 @@ def test_a_block_with_cross_attention_equals_torchs_decoder_layer(norm):
         x, memory, tgt_mask=nn.Transformer.generate_square_subsequent_mask(5).double(),
         memory_key_padding_mask=~seen[:, 0],
     )  # fmt: skip
-    assert_close(ours(x, memory=memory, memory_mask=seen), expected)
+    assert_close(ours(x, Scope(causal=True, memory=memory, memory_mask=seen)), expected)
 
 
 # ---- What a position sees ----
@@ -193,8 +196,10 @@ def test_segments_are_seen():
 @pytest.mark.parametrize("fused", [True, False])
 def test_collected_weights(fused):
     model = shaken(GPT(config(fused=fused)))
-    collected = []
-    assert_close(model(IDS, collect=collected), model(IDS))
+    with watch(model) as collected:
+        watched = model(IDS)
+    assert_close(watched, model(IDS))
+    assert all(layer.watched is None for layer in model.modules() if isinstance(layer, MultiHeadAttention))
     assert [w.shape for w in collected] == [(2, 2, 12, 12)] * 2
     for weights in collected:
         assert_close(weights.sum(-1), torch.ones(2, 2, 12).double())
@@ -313,10 +318,10 @@ def test_dropout_stands_where_gpt2_has_it():
     x, memory = torch.ones(4, 12, 8), torch.randn(4, 3, 8)
     torch.manual_seed(0)
     assert set(stack(x).unique().tolist()) == {0.0, 2.0}
-    assert torch.equal(block(x, memory=memory), x)
+    assert torch.equal(block(x, Scope(memory=memory)), x)
     for linear in last:
         nn.init.constant_(linear.bias, 3.0)
-        assert set(block(x, memory=memory).unique().tolist()) == {1.0, 7.0}
+        assert set(block(x, Scope(memory=memory)).unique().tolist()) == {1.0, 7.0}
         nn.init.zeros_(linear.bias)
     stack.eval()
     assert torch.equal(stack(x, memory=memory), x)
@@ -380,7 +385,7 @@ def test_a_seed_gives_the_same_weights():
 )
 def test_counts_agree_with_the_formula(changes):
     c = config(**changes)
-    parts = count_parameters(c.sizes())
+    parts = count_parameters(c)
     model = GPT(c)
     counted = dict.fromkeys(parts, 0)
     for name, p in model.named_parameters():
@@ -399,7 +404,7 @@ def test_counts_agree_with_the_formula(changes):
 
 def test_counts_of_an_encoder_without_head():
     c = ModelConfig.bert(**SMALL)
-    assert sum(p.numel() for p in Encoder(c, head=False).parameters()) == count_parameters(c.sizes())["total"]
+    assert sum(p.numel() for p in Encoder(c, head=False).parameters()) == count_parameters(c)["total"]
 
 
 def test_bert_base_has_109_million():
@@ -415,8 +420,8 @@ def test_bert_base_has_109_million():
 @pytest.mark.parametrize(
     ("target", "name", "fault"),
     [
-        (Block, "_sublayer", lambda self, x, norm, sublayer: norm(x) + sublayer(norm(x))),
-        (Block, "_sublayer", lambda self, x, norm, sublayer: x + norm(sublayer(x))),
+        (Block, "_add", lambda self, x, norm, sublayer: norm(x) + sublayer(norm(x))),
+        (Block, "_add", lambda self, x, norm, sublayer: x + norm(sublayer(x))),
         (transformer, "ACTIVATIONS", {"relu": nn.GELU}),
     ],
     ids=["residual from the norm", "norm after the sublayer", "another activation"],
@@ -442,6 +447,82 @@ class _Blind(nn.Module):
         return self.inner(x, kv, mask, False, *rest, **more)
 
 
+# ---- The cache ----
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("positions", PLACES)
+@pytest.mark.parametrize("chunks", [(1,) * 12, (5, 7), (5, 1, 4, 2), (12,)])
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_text_read_piece_by_piece_gives_the_same_logits(positions, chunks, fused):
+    model, cache = shaken(GPT(config(positions=positions, fused=fused))), Cache()
+    pieces = [model(piece, cache=cache) for piece in IDS.split(chunks, dim=1)]
+    assert_close(torch.cat(pieces, dim=1), model(IDS))
+    assert cache.n_tokens == 12
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("positions", PLACES)
+def test_padding_on_the_left_is_hidden_from_what_comes_later(positions):
+    """Of the second sequence the first three keys are padding; the mask goes on covering all keys."""
+    model, cache = shaken(GPT(config(positions=positions))), Cache()
+    seen = torch.ones(2, 1, 12, dtype=torch.bool)
+    seen[1, :, :3] = False
+    pieces = [model(IDS[:, :8], seen[..., :8], cache), model(IDS[:, 8:], seen, cache)]
+    whole = model(IDS, seen)
+    assert_close(torch.cat(pieces, dim=1)[:, 3:], whole[:, 3:])
+    assert not same(whole[1, 3:], model(IDS)[1, 3:])
+
+
+@torch.no_grad()
+def test_a_cache_keeps_its_beams_apart():
+    model, cache = shaken(GPT(config())), Cache()
+    model(IDS[:, :6], cache=cache)
+    cache.select(torch.tensor([1, 1, 0]))
+    expected = model(IDS[[1, 1, 0]][:, :8])[:, 6:]
+    assert_close(model(IDS[[1, 1, 0]][:, 6:8], cache=cache), expected)
+    with pytest.raises(ValueError, match=r"^the cache has 3 sequences and ids 2$"):
+        model(IDS[:, 8:9], cache=cache)
+
+
+@torch.no_grad()
+def test_learned_positions_end_with_the_cache_too():
+    model, cache = GPT(config(n_context=12)).eval(), Cache()
+    model(IDS, cache=cache)
+    with pytest.raises(ValueError, match=r"^the text has 13 tokens: .* end at n_context = 12$"):
+        model(IDS[:, :1], cache=cache)
+
+
+# ---- Where a mutant could live ----
+
+
+def test_dropout_comes_after_the_embeddings_normalisation():
+    """BERT's order: a normalisation behind the dropout would fill the zeros again."""
+    torch.manual_seed(0)
+    model = Encoder(ModelConfig.bert(**SMALL, dropout=0.5)).train()
+    entering = []
+    model.encoder.blocks[0].register_forward_pre_hook(lambda block, inputs: entering.append(inputs[0]))
+    model(IDS)
+    assert 0.3 < (entering[0] == 0).double().mean() < 0.7
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "gelu_tanh"])
+def test_an_encoders_head_has_the_models_activation(activation):
+    model = shaken(Encoder(ModelConfig.bert(**SMALL, activation=activation)))
+    x = model.encoder(model.embed(IDS))
+    linear, _, norm = model.transform
+    functions = {"relu": F.relu, "gelu": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh")}
+    assert_close(model(IDS), model.head(norm(functions[activation](linear(x)))))
+    others = [f for name, f in functions.items() if name != activation]
+    assert all(not same(model(IDS), model.head(norm(f(linear(x))))) for f in others)
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.int16, torch.uint16])
+def test_ids_of_any_whole_type(dtype):
+    model = shaken(GPT(config()))
+    assert torch.equal(model(IDS.to(dtype)), model(IDS))
+
+
 # ---- What is refused ----
 
 
@@ -461,9 +542,32 @@ class _Blind(nn.Module):
         (lambda: config(norm_type="batch"), "^norm_type is 'batch'"),
         (lambda: config(positions="absolute"), "^positions is 'absolute': expected one of 'learned'"),
         (lambda: config(activation="swish"), "^activation is 'swish'"),
-        (lambda: config(bias=False).sizes(), "^the formula counts blocks with biases"),
-        (lambda: config(positions="relative").sizes(), "^positions is 'relative'"),
-        (lambda: GPT(config())(IDS[0]), r"^ids has shape \(12,\): expected \(batch, time\)"),
+        (lambda: count_parameters(config(bias=False)), "^the formula counts blocks with biases"),
+        (lambda: count_parameters(config(positions="relative")), "^positions is 'relative'"),
+        (
+            lambda: GPT(config())(IDS[0]),
+            r"^ids has shape \(12,\), .*: expected whole numbers",
+        ),
+        (lambda: GPT(config())(IDS.float()), "dtype torch.float32: expected whole numbers"),
+        *(
+            (call, r"^ids go from 0 to 13: this model's go from 0 to n_vocab − 1 = 12")
+            for call in (
+                lambda: GPT(config())(FOREIGN),
+                lambda: Encoder(ModelConfig.bert(**SMALL))(FOREIGN),
+                lambda: Encoder(ModelConfig.bert(**SMALL), head=False)(FOREIGN),
+                lambda: EncoderDecoder(ModelConfig.t5(**SMALL))(FOREIGN, IDS),
+                lambda: EncoderDecoder(ModelConfig.t5(**SMALL))(IDS, FOREIGN),
+            )
+        ),
+        (lambda: GPT(config())(FOREIGN - 1), "^ids go from -1 to 12"),
+        *(
+            (call, r"^mask has shape \(12, 12\): expected \(batch, 1, n_k\)")
+            for call in (
+                lambda: GPT(config())(SQUARE, SQUARE > 0),
+                lambda: Encoder(ModelConfig.bert(**SMALL))(SQUARE, SQUARE > 0),
+                lambda: EncoderDecoder(ModelConfig.t5(**SMALL))(SQUARE, SQUARE, SQUARE > 0),
+            )
+        ),
     ],
 )
 def test_bad_arguments_are_refused_by_name(call, message):
