@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from test_explorers import Engine
+from bs4 import BeautifulSoup
+from py_mini_racer import MiniRacer
 from torch import nn
 
-from labutils import data
+from labutils import data, explorers
 from labutils.checks import evaluate
 from labutils.models import transformer as library
 from labutils.models.attention import MultiHeadAttention, causal_mask
@@ -594,7 +596,27 @@ def counted(n_layer: int, d_model: int, n_vocab: int, n_context: int, tied: bool
     sizes = {"n_layer": n_layer, "d_model": d_model, "n_vocab": n_vocab, "n_context": max(n_context, 1)}
     positions: Any = "learned" if n_context else "none"
     config: Any = ModelConfig(**sizes, n_head=1, tied=tied, positions=positions)
-    return count_parameters(config.sizes() if hasattr(config, "sizes") else config)
+    return count_parameters(config)
+
+
+class Engine:
+    """The explorers' JavaScript in V8, without a browser."""
+
+    def __init__(self) -> None:
+        self.racer = MiniRacer()
+        for name in explorers.names():
+            self.racer.eval(explorers.source(name))
+
+    def run(self, script: str) -> Any:
+        return json.loads(str(self.racer.eval(f"JSON.stringify({script})")))
+
+    def compute(self, name: str, values: dict[str, Any]) -> Any:
+        return self.run(f"labutils.explorers.{name}.compute({json.dumps(values)}, null)")
+
+    def markup(self, name: str, **values: Any) -> BeautifulSoup:
+        alt = "A block with a bar for the parameters of each of its parts"
+        spec = {"name": name, "alt": alt, "data": None, "values": values}
+        return BeautifulSoup(str(self.racer.eval(f"labutils.markup({json.dumps(spec)})")), "html.parser")
 
 
 @pytest.fixture(scope="module")
