@@ -30,8 +30,15 @@ def digest(parts: Iterable[str]) -> str:
 
 
 def code(notebook: Any) -> str:
-    """Return the sources of a notebook's code cells as one text that Python can read: magics are left out."""
-    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    """Return the sources of a notebook's code cells as one text that Python can read: magics are left out.
+
+    Of the set-up cell what it calls is kept, not the address that it would install from.
+    """
+    cells = [
+        "import labutils\nlabutils.start()" if cell.get("id") == "setup" else cell.source
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
     return "\n".join(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE) for source in cells)
 
 

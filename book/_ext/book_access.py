@@ -26,7 +26,12 @@ WORD = rf"\w*{HAN}\w*"
 CHINESE = re.compile(rf"{WORD}(?:[\s·、，。；：？！“”‘’（）《》〈〉「」『』…—]*{WORD})*[、，。；：？！…]*")
 # Not prose: code and formulas stay as they are.
 NOT_PROSE = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.comment)
-VERDICTS = {"holds": "holds", "holds with a condition": "condition", "wrong": "wrong"}
+VERDICTS = {
+    "holds": "holds",
+    "holds with a condition": "condition",
+    "misleading": "misleading",
+    "wrong": "wrong",
+}
 MOSTLY_WHITE = 0.4  # of a drawing; less is a photograph or a map, which keeps its colours
 
 

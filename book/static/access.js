@@ -66,8 +66,28 @@
   addEventListener("afterprint", toScreen);
   matchMedia("print").addEventListener("change", (media) => (media.matches ? toPaper() : toScreen()));
 
+  // A link to something that is folded away opens what it is in.
+  function unfoldTarget() {
+    let target = null;
+    try {
+      target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    } catch {
+      // no name of anything
+    }
+    const folded = [];
+    for (let box = target && target.closest("details"); box; box = box.parentElement.closest("details")) folded.push(box);
+    const inside = folded.filter((box) => !box.open);
+    for (const box of inside) box.open = true;
+    // The section's own heading is what one sees of it when it is folded.
+    const section = target && target.querySelector(":scope > details:has(> summary > :is(h2, h3))");
+    if (section) section.open = true;
+    if (inside.length) target.scrollIntoView();
+  }
+  addEventListener("hashchange", unfoldTarget);
+
   addEventListener("DOMContentLoaded", () => {
     watchBoxes();
     nameToggles();
+    unfoldTarget();
   });
 })();

@@ -8,6 +8,7 @@ loads torch.
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -55,6 +56,8 @@ def _numbers(value: Any) -> Floats | None:
         if hasattr(value, "detach"):  # a tensor, maybe on a graph, on another device, of a type NumPy lacks
             value = value.detach().cpu().double().numpy()
         found = np.array(value)
+        if found.dtype.kind == "O" and all(isinstance(part, numbers.Real) for part in found.flat):
+            return found.astype(np.float64)  # fractions, or numbers of several kinds
         return found.astype(np.float64) if found.dtype.kind in "biuf" else None
     except (TypeError, ValueError, OverflowError, RuntimeError):
         return None
@@ -99,9 +102,9 @@ def say(value: Any, beside: Any = None) -> str:
     return next((text for text, theirs in zip(texts, others, strict=True) if text != theirs), texts[-1])
 
 
-def _written(numbers: Floats, digits: int) -> str:
+def _written(values: Floats, digits: int) -> str:
     formats: Any = {"float_kind": lambda x: f"{x:.{digits}g}"}
-    return " ".join(np.array2string(numbers, separator=", ", threshold=12, formatter=formats).split())
+    return " ".join(np.array2string(values, separator=", ", threshold=12, formatter=formats).split())
 
 
 def compare(

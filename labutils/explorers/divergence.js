@@ -1,5 +1,5 @@
 // Two distributions over four symbols, set by hand: entropy, cross-entropy and divergence as areas, in bits.
-// Mirrors labutils.measures.entropy, cross_entropy and kl_divergence.
+// Mirrors labutils.information.entropy, cross_entropy and kl_divergence.
 (() => {
   "use strict";
   const NAMES = ["a", "b", "c", "d"];

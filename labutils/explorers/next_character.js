@@ -1,11 +1,11 @@
 // The next character under an interpolated modified Kneser–Ney model, counted and computed in the browser.
-// Mirrors labutils.ngram.NGramModel(order, n_vocab=27); data: { text } of letters a to z and single spaces.
+// Mirrors labutils.models.ngram.NGramModel(order, n_vocab=27); data: { text } of letters a to z and single spaces.
 (() => {
   "use strict";
   const LETTERS = " abcdefghijklmnopqrstuvwxyz";
   const SHOWN = 8; // bars; the rest share one
 
-  // The discounts for counts of 1, 2 and 3 or more: Chen & Goodman (1999), as labutils.ngram.modified_discounts.
+  // The discounts for counts of 1, 2 and 3 or more: Chen & Goodman (1999), as labutils.models.ngram.modified_discounts.
   function discountsOf(counts) {
     const n = [0, 0, 0, 0, 0];
     for (const count of counts.values()) if (count <= 4) n[count] += 1;

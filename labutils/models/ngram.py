@@ -221,7 +221,10 @@ class NGramModel:
     def sample(
         self, n: int, rng: np.random.Generator, context: ArrayLike = (), *, temperature: float = 1.0
     ) -> Ids:
-        """Draw `n` tokens one after another, each from P(token | tokens before)^(1/temperature)."""
+        """Draw `n` tokens one after another, each from P(token | tokens before)^(1/temperature).
+
+        At an infinite temperature all tokens that are possible are equally likely.
+        """
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}: expected a number above 0")
         if n < 0:
@@ -231,7 +234,7 @@ class NGramModel:
         for _ in range(n):
             p = self.probs(np.array(drawn[max(0, len(drawn) - self.order + 1) :], dtype=np.int64))
             if temperature != 1.0:
-                p = (p / p.max()) ** (1.0 / temperature)
+                p = np.where(p > 0, (p / p.max()) ** (1.0 / temperature), 0.0)  # 0 ** 0 would be 1
             cumulative = p.cumsum()
             drawn.append(int(cumulative.searchsorted(rng.random() * cumulative[-1], side="right")))
         return np.array(drawn[start:], dtype=np.int64)

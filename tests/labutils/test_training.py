@@ -54,7 +54,7 @@ PAIRS = list(batches(TEXT, 4, 6, np.random.default_rng(1)))
 
 
 def test_equals_steps_written_out():
-    ours, theirs = bigram(), bigram()
+    ours, theirs = bigram().eval(), bigram()
     losses = train(ours, PAIRS, torch.optim.SGD(ours.parameters(), 0.5), 12)
     for step in range(12):
         x, y = (torch.tensor(part) for part in PAIRS[step % len(PAIRS)])  # a list starts anew
@@ -64,7 +64,89 @@ def test_equals_steps_written_out():
             theirs.table.weight -= 0.5 * gradient
         assert losses[step] == pytest.approx(loss.item(), rel=1e-5)
     assert_close(ours.table.weight, theirs.table.weight)
-    assert ours.training
+    assert ours.training  # it was not, before
+
+
+class Parts(nn.Module):
+    """A Bigram in two parts, each with dropout, so that one can be frozen."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Sequential(nn.Embedding(V, 4), nn.Dropout(0.5))
+        self.last = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, V))
+
+    def forward(self, ids):
+        return self.last(self.first(ids))
+
+
+def modes(model):
+    return {name: part.training for name, part in model.named_modules()}
+
+
+def test_every_part_keeps_the_mode_that_it_was_given():
+    model = Parts().train()
+    model.first.eval()
+    before = modes(model)
+    train(model, PAIRS, torch.optim.SGD(model.parameters(), 0.1), 2)
+    assert modes(model) == before
+    evaluate_bits(model, TEXT, 8)
+    assert modes(model) == before
+    model.first[1].train()
+    before = modes(model)
+    evaluate_bits(model, TEXT, 8)
+    assert modes(model) == before
+
+
+def test_frozen_parts_of_a_model_in_evaluation_mode_stay_in_it():
+    model = Parts().eval()
+    model.first.requires_grad_(False)
+    train(model, PAIRS, torch.optim.SGD(model.last.parameters(), 0.1), 1)
+    names = ("first", "first.0", "first.1")
+    assert modes(model) == {name: name not in names for name in modes(model)}
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.uint16, np.uint8, np.int64])
+def test_ids_may_be_integers_of_any_type(kind):
+    models = bigram(), bigram()
+    for model, pairs in zip(
+        models, (PAIRS, [(x.astype(kind), y.astype(kind)) for x, y in PAIRS]), strict=True
+    ):
+        train(model, pairs, torch.optim.SGD(model.parameters(), 0.5), 3)
+    assert torch.equal(models[0].table.weight, models[1].table.weight)
+    assert evaluate_bits(models[0], TEXT.astype(kind), 8) == evaluate_bits(models[0], TEXT, 8)
+
+
+class Fixed(nn.Module):
+    """The same logits everywhere, in a type of number; as a RecurrentLM with `state`."""
+
+    def __init__(self, kind, state=False):
+        super().__init__()
+        self.row, self.state = nn.Parameter(torch.linspace(-2, 3, V, dtype=kind)), state
+
+    def forward(self, ids, state=None):
+        logits = self.row.expand(*ids.shape, V)
+        return (logits, 0) if self.state else logits
+
+
+@pytest.mark.parametrize("state", [False, True])
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_half_precision_does_not_reach_the_sum(kind, state):
+    ids = np.random.default_rng(0).integers(0, V, 60_000)  # 60,000 tokens cost more nats than float16 holds
+    model = Fixed(kind, state)
+    right = -model.row.detach().double().log_softmax(-1)[ids[1:]].mean().item() / math.log(2)
+    assert evaluate_bits(model, ids, 40_000) == pytest.approx(right, rel=1e-6)
+    x = torch.tensor(ids[None, :-1])
+    (loss,) = train(model, [(x, torch.tensor(ids[None, 1:]))], torch.optim.SGD(model.parameters(), 0.1), 1)
+    assert loss == pytest.approx(right * math.log(2), rel=1e-5)
+
+
+def test_the_sum_over_a_text_is_a_float64():
+    """In float32 200,000 equal losses of about 1.9 nats, summed over a window, lose the seventh digit."""
+    model = Fixed(torch.float32)
+    ids = np.arange(200_001) % V
+    losses = -model.row.detach().log_softmax(-1)[ids[1:]]
+    right = losses.double().sum().item() / 200_000 / math.log(2)
+    assert evaluate_bits(model, ids, 200_000) == pytest.approx(right, rel=1e-12)
 
 
 def test_clip_shortens_the_gradient_and_keeps_its_direction():
@@ -78,6 +160,62 @@ def test_clip_shortens_the_gradient_and_keeps_its_direction():
     assert short.norm().item() == pytest.approx(0.01, rel=1e-3)
     assert F.cosine_similarity(free, short, dim=0).item() == pytest.approx(1, abs=1e-5)
     assert_close(long, free)
+
+
+class Steep(nn.Module):
+    """Logits (slope · Σw, 0): the gradient is as long as one likes, the loss of modest size."""
+
+    def __init__(self, slope, dtype=torch.float32):
+        super().__init__()
+        self.w, self.slope = nn.Parameter(torch.zeros(4, dtype=dtype)), slope
+
+    def forward(self, ids):
+        return (self.w.sum() * torch.tensor([self.slope, 0.0], dtype=self.w.dtype)).expand(*ids.shape, 2)
+
+
+@pytest.mark.parametrize(
+    ("slope", "dtype"),
+    [(1e5, torch.float32), (1e20, torch.float32), (1e37, torch.float32), (1e200, torch.float64)],
+)
+def test_clip_shortens_a_gradient_of_any_size(slope, dtype):
+    model = Steep(slope, dtype)
+    pair = (torch.tensor([[1]]), torch.tensor([[0]]))
+    train(model, [pair], torch.optim.SGD(model.parameters(), 1.0), 1, clip=1.0)
+    assert model.w.tolist() == pytest.approx([0.5] * 4, rel=1e-5)  # a step of length 1
+
+
+@pytest.mark.parametrize("bad", [math.inf, math.nan])
+def test_clip_refuses_a_gradient_that_is_not_finite_and_leaves_the_weights(bad):
+    model = bigram()
+    before = model.table.weight.detach().clone()
+    model.table.weight.register_hook(lambda g: torch.full_like(g, bad))
+    optimiser = torch.optim.SGD(model.parameters(), 0.5)
+    with pytest.raises(FloatingPointError, match=r"^at step 0 the gradient of table\.weight is not finite"):
+        train(model, PAIRS, optimiser, 3, clip=1.0, schedule=lambda step: 0.01)
+    assert torch.equal(model.table.weight, before)
+    assert optimiser.param_groups[0]["lr"] == 0.5
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_rates_are_restored_after_an_interruption(error):
+    model = bigram()
+    optimiser = torch.optim.SGD(model.parameters(), 0.5)
+
+    def pairs():
+        yield from PAIRS[:2]
+        raise error
+
+    with pytest.raises(error):
+        train(model, pairs(), optimiser, 10, schedule=lambda step: 0.01)
+    assert optimiser.param_groups[0]["lr"] == 0.5
+
+
+@pytest.mark.parametrize("y", [[[-100, -100]], [[]]])
+def test_targets_that_are_all_ignored_are_refused(y):
+    model = bigram()
+    y = torch.tensor(y, dtype=torch.long)
+    with pytest.raises(ValueError, match=r"^step 0 has no target that counts"):
+        train(model, [(torch.zeros_like(y), y)], torch.optim.SGD(model.parameters(), 0.5), 1)
 
 
 def test_schedule_multiplies_each_rate_and_leaves_them_as_they_were():
@@ -113,114 +251,6 @@ def test_a_generator_is_read_on_and_may_run_out():
     assert next(source) is PAIRS[2]
     with pytest.raises(ValueError, match=f"^batches ran out after {len(PAIRS) - 3} of 100 steps"):
         train(model, source, optimiser, 100)
-
-
-def test_a_model_in_evaluation_mode_is_put_into_training_mode():
-    model = gpt(dropout=0.5).eval()
-    losses = train(model, PAIRS[:1], torch.optim.SGD(model.parameters(), 0.0), 4)  # nothing is learnt
-    assert model.training
-    assert len(set(losses)) == 4  # dropout draws anew
-
-
-def test_parts_that_somebody_froze_stay_in_evaluation_mode():
-    model = gpt(dropout=0.5).train()
-    frozen = model.decoder.blocks[0].attention.eval()
-    train(model, PAIRS, torch.optim.SGD(model.parameters(), 0.1), 2)
-    evaluate_bits(model, TEXT, 8)
-    assert model.training
-    assert not any(module.training for module in frozen.modules())
-    assert model.decoder.blocks[0].feed_forward.training
-
-
-def test_ctrl_c_leaves_the_first_learning_rates():
-    model = bigram()
-    optimiser = torch.optim.SGD(model.parameters(), 0.5)
-
-    def interrupted(step):
-        if step == 2:
-            raise KeyboardInterrupt
-        return 0.01
-
-    with pytest.raises(KeyboardInterrupt):
-        train(model, PAIRS, optimiser, 5, schedule=interrupted)
-    assert optimiser.param_groups[0]["lr"] == 0.5
-
-
-class Steep(nn.Module):
-    """Logits whose gradient is `slope` times as long as it should be, and whose loss is not."""
-
-    def __init__(self, slope):
-        super().__init__()
-        self.table, self.slope = nn.Embedding(V, V), slope
-
-    def forward(self, ids):
-        logits = self.table(ids)
-        logits.register_hook(lambda g: g * self.slope)
-        return logits
-
-
-def test_a_gradient_too_long_for_float32_is_shortened_and_not_lost():
-    torch.manual_seed(0)
-    model = Steep(1e20)
-    before = model.table.weight.detach().clone()
-    train(model, PAIRS, torch.optim.SGD(model.parameters(), 1.0), 1, clip=1.0)
-    assert (model.table.weight - before).norm().item() == pytest.approx(1.0, rel=1e-3)
-
-
-@pytest.mark.parametrize("slope", [math.inf, math.nan])
-def test_a_gradient_that_is_no_number_stops_before_the_weights_are_lost(slope):
-    model = Steep(slope)
-    before = model.table.weight.detach().clone()
-    with pytest.raises(FloatingPointError, match=r"^the norm of the gradient is (nan|inf) at step 0: lower"):
-        train(model, PAIRS, torch.optim.SGD(model.parameters(), 1.0), 1, clip=1.0)
-    assert torch.equal(model.table.weight, before)
-
-
-def test_a_loss_that_is_no_number_stops():
-    model = bigram()
-    with torch.no_grad():
-        model.table.weight[0] = math.nan
-    with pytest.raises(FloatingPointError, match=r"^the loss is nan at step 0: lower the learning rate"):
-        train(model, PAIRS, torch.optim.SGD(model.parameters(), 1.0), 3)
-
-
-def test_a_batch_without_a_target_is_refused():
-    model = bigram()
-    x, y = torch.tensor([[1, 2]]), torch.tensor([[-100, -100]])
-    with pytest.raises(ValueError, match=r"^batch 0 has no target that counts: all of its y are -100"):
-        train(model, [(x, y)], torch.optim.SGD(model.parameters(), 1.0), 1)
-
-
-@pytest.mark.parametrize("dtype", [np.int32, np.uint16, np.uint8, np.int16])
-def test_ids_of_any_whole_type(dtype):
-    def run(convert):
-        model = gpt()
-        pairs = [(convert(x), convert(y)) for x, y in PAIRS]
-        return train(model, pairs, torch.optim.SGD(model.parameters(), 0.1), 2), evaluate_bits(
-            model, convert(TEXT), 8
-        )
-
-    assert run(lambda ids: ids.astype(dtype)) == run(lambda ids: ids)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_is_summed_in_more(dtype):
-    """A long text: sums of half precision lose their last bits, or overflow beyond 65,504."""
-    text = np.tile(TEXT, 300)
-    whole = evaluate_bits(bigram(), text, 100)
-    half = bigram().to(dtype)
-    assert evaluate_bits(half, text, 100) == pytest.approx(whole, rel=3e-3)
-    rounded = bigram()
-    rounded.load_state_dict(half.state_dict())  # the rounded weights, computed in float32
-    assert evaluate_bits(half, text, 100) == pytest.approx(evaluate_bits(rounded, text, 100), rel=1e-6)
-    (loss,) = train(half, PAIRS[:1], torch.optim.SGD(half.parameters(), 0.0), 1)
-    (expected,) = train(rounded, PAIRS[:1], torch.optim.SGD(rounded.parameters(), 0.0), 1)
-    assert loss == pytest.approx(expected, rel=1e-6)
-
-
-def test_a_recurrent_model_names_a_foreign_id():
-    with pytest.raises(ValueError, match=r"^ids go from 0 to 7: this model's go from 0 to n_vocab − 1 = 6"):
-        RecurrentLM("gru", V, 4, 6)(torch.tensor([[0, 7]]))
 
 
 @pytest.mark.parametrize("make", [gpt, lambda: RecurrentLM("lstm", V, 8, 16)])
@@ -313,3 +343,8 @@ def test_evaluation_leaves_the_model_as_it_was():
 def test_bad_arguments_are_refused_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_recurrent_model_names_a_foreign_id():
+    with pytest.raises(ValueError, match=r"^ids go from 0 to 7: this model's go from 0 to n_vocab − 1 = 6"):
+        RecurrentLM("gru", V, 4, 6)(torch.tensor([[0, 7]]))

@@ -16,6 +16,7 @@ import yaml
 
 import anatomy
 import execute
+import keys
 import lock
 import repository
 from places import NOTEBOOKS, ROOT
@@ -52,6 +53,8 @@ def test_a_new_address_and_branch_are_carried_everywhere(tmp_path: Path) -> None
     ]
     page = nbformat.v4.new_notebook(cells=cells)
     page.metadata["labutils"] = {"code_sha256": execute.code_hash(page)}
+    nbformat.write(page, tmp_path / "notebooks/page.ipynb")
+    page.metadata["labutils"]["reached_sha256"] = keys.code_key(tmp_path / "notebooks/page.ipynb")
     nbformat.write(page, tmp_path / "notebooks/page.ipynb")
     old = page.cells[0].source
     page.cells[1].source = "1 + 2"  # a notebook whose outputs are of older code has to stay one
@@ -140,7 +143,8 @@ def test_no_file_is_large() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_of_labutils_are_short(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+    most = 350 if path.parent.parent.name == "checks" else 300  # of a chapter's checks half are sentences
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= most
 
 
 def imports_of(path: Path, *, at_import: bool) -> set[str]:
@@ -180,9 +184,9 @@ def test_labutils_has_no_circular_imports() -> None:
 
 
 LAYERS = (  # a module uses those of earlier lines only
-    {"figures", "measures", "parameters"},
+    {"figures", "information"},
     {"explorers", "runtime", "text"},
-    {"coding", "data", "ngram"},
+    {"coding", "data"},
     {"models"},
     {"training"},
     {"checks", "cli"},

@@ -10,10 +10,10 @@ from playwright.sync_api import Browser, Page
 
 import book
 from accessible import Checker, markup_faults
-from browser import BROWSER_TESTS, Visit, live_charts
+from browser import BROWSER_TESTS, GENERATED, Visit, live_charts, pages
 from places import ROOT
 
-PAGES = [*book.pages_of_toc(ROOT), "search", "genindex", "404"]
+PAGES = [*book.pages_of_toc(ROOT), *GENERATED]
 LAPTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 CHAPTER = "notebooks/foundations/probability"
 SOUND = '<html lang="en"><a href="#main-content">Skip</a><main id="main-content"><article>{}</article></main>'
@@ -26,12 +26,10 @@ def settle(page: Page) -> None:
         for (const kind of ["details.hide", "details:not(.hide)"])
             [...document.querySelectorAll(kind)].slice(0, 3).forEach((folded) => (folded.open = true));
     }""")
-    page.wait_for_timeout(400)  # the theme fades in what is unfolded
 
 
 def dark(page: Page) -> None:
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    page.wait_for_timeout(400)
     live_charts(page)
 
 
@@ -85,7 +83,7 @@ def test_a_page_without_language_or_skip_link_is_found() -> None:
 # --- in a browser
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", pages(*GENERATED))
 class TestInABrowser:
     pytestmark = BROWSER_TESTS
 
@@ -105,7 +103,6 @@ class TestInABrowser:
         if name in (PAGES[0], CHAPTER):
             page.locator(".primary-toggle").click()
             page.locator(".bd-sidebar-primary").wait_for()
-            page.wait_for_timeout(400)
             faults["phone, contents open"] = check.everything_but_colours()
         assert {where: found for where, found in faults.items() if found} == {}
 
@@ -203,7 +200,7 @@ class TestKeyboard:
         assert all(scrolls == focus for scrolls, focus in visit.page.locator(boxes).evaluate_all(reachable))
 
     def test_nothing_moves_for_those_who_asked_for_that(self, browser: Browser, address: str) -> None:
-        visit = Visit(browser, reduced_motion="reduce")
+        visit = Visit(browser)  # asks for that
         visit.page.goto(f"{address}/{CHAPTER}.html", wait_until="load")
         moving = visit.page.evaluate("""[...document.querySelectorAll("*")].filter((element) => {
             const style = getComputedStyle(element);

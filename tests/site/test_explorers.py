@@ -7,12 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
-import book
-from browser import BROWSER_TESTS, Visit, wait_until
-from places import ROOT
+from browser import BROWSER_TESTS, Visit, chapters, wait_until
 
 pytestmark = BROWSER_TESTS
-CHAPTERS = [page for page in book.pages_of_toc(ROOT) if page.startswith("notebooks/")]
 
 
 def state(figure: Locator) -> str:
@@ -59,7 +56,7 @@ def try_all(page: Page) -> int:
     return tried
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
+@pytest.mark.parametrize("name", chapters())
 def test_every_control_moves_its_figure(visit: Visit, address: str, name: str) -> None:
     visit.page.goto(f"{address}/{name}.html", wait_until="load")
     if visit.page.locator("figure.labutils-explorer").count():

@@ -6,7 +6,6 @@ import functools
 import json
 import re
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from importlib.metadata import entry_points
@@ -15,7 +14,6 @@ from types import SimpleNamespace
 from urllib.parse import urljoin, urlsplit
 
 import click
-import nbformat
 import numpy as np
 import pytest
 import yaml
@@ -31,7 +29,7 @@ import card
 from browser import Quiet, Visit, wait_until
 from labutils.cli import main as labutils_command
 from labutils.data.catalogue import ENTRIES
-from places import NOTEBOOKS, ROOT
+from places import ROOT
 
 PAGES = book.pages_of_toc(ROOT)
 FRONT = (ROOT / "book/index.md").read_text(encoding="utf-8")
@@ -60,27 +58,10 @@ def test_every_chapter_is_linked_and_no_written_one_is_called_planned() -> None:
     linked = re.findall(r"\* \[[^]]*\]\(\.\./(notebooks/\S+?)\.ipynb\): .+\?$", table, re.MULTILINE)
     assert linked == [page for page in PAGES if page.startswith("notebooks/")], "each with its question"
     planned = [name for line in re.findall(r"Planned: (.*)", table) for name in line.split(" · ")]
-    assert len(planned) > 20
     written = {Path(page).name for page in PAGES}
     assert [name for name in planned if re.sub(r"\W", "_", name.lower()) in written] == []
-    number = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
-    words = number[len(NOTEBOOKS)] if len(NOTEBOOKS) < len(number) else str(len(NOTEBOOKS))
-    assert f"{words} chapters are written" in table
-
-
-def test_the_count_of_claims_is_that_of_the_chapters() -> None:
-    verdicts: Counter[str] = Counter()
-    for path in NOTEBOOKS:
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.cell_type == "code" and re.search(r"^claims\(", cell.source, re.MULTILINE):
-                for output in cell.outputs:
-                    rows = output.get("data", {}).get("text/markdown", "")
-                    verdicts.update(re.findall(r"\| \*\*([^|*]+)\*\* \|$", rows, re.MULTILINE))
-    told = (
-        f"So far {verdicts.total()} claims that circulate have been measured: {verdicts['wrong']} are wrong, "
-        f"{verdicts['holds with a condition']} hold with a condition, {verdicts['holds']} hold."
-    )
-    assert told in " ".join(FRONT.split())
+    # Every chapter of the map is offered or planned, none is forgotten.
+    assert len(linked) + len(planned) >= 33, "a chapter of the map is neither linked nor planned"
 
 
 def test_the_citation_is_that_of_the_citation_file() -> None:
@@ -326,11 +307,29 @@ def test_the_landing_pages_explorer_answers(visit: Visit, below: str) -> None:
     assert visit.faults == []
 
 
+def without_fonts(visit: Visit) -> None:
+    """Let the site's own text and code fonts not arrive: DejaVu, the widest that systems have, stands in."""
+    visit.page.route("**/_static/fonts/*", lambda route: route.fulfill(status=204))
+    rule = ':root { --pst-font-family-base: "DejaVu Sans"; --pst-font-family-heading: "DejaVu Sans"; }'
+    visit.page.route(
+        "**/_static/front.css*",
+        lambda route: route.fulfill(body=route.fetch().text() + rule, content_type="text/css"),
+    )
+
+
 @in_browser
-def test_a_phone_shows_the_front_without_scrolling_sideways(browser, below: str) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("fonts", ["the site's fonts", "the widest"])
+def test_a_phone_shows_the_front_without_scrolling_sideways(browser, below: str, fonts: str) -> None:  # type: ignore[no-untyped-def]
     visit = Visit(browser, viewport={"width": 360, "height": 740})
+    if fonts == "the widest":
+        without_fonts(visit)
     for page in ("index.html", "book/use.html", "lost.html"):
         visit.page.goto(below + page, wait_until="load")
+        visit.page.evaluate("document.fonts.ready")
+        came = visit.page.evaluate(
+            "[...document.fonts].filter((f) => f.status === 'loaded').map((f) => f.family)"
+        )
+        assert ("Inter" in came) == (fonts == "the site's fonts")
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360, page
         if page == "index.html":
             figure = visit.page.locator(".front-live figure.labutils-explorer").first.bounding_box()

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 import anatomy
 import question_rules
-from browser import BROWSER_TESTS, Visit
+from browser import BROWSER_TESTS, Visit, chapters
 from places import NOTEBOOKS, ROOT
 
 pytestmark = BROWSER_TESTS
@@ -41,7 +41,7 @@ def answer_by_keyboard(page: Page, group: Locator, number: int, mark: str) -> No
         assert page.evaluate("!!document.activeElement.closest('.labutils-question')")
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
+@pytest.mark.parametrize("name", chapters())
 def test_choices_open_by_keyboard_and_say_why(visit: Visit, address: str, name: str) -> None:
     page = visit.page
     page.goto(f"{address}/{name}.html", wait_until="load")
@@ -73,7 +73,6 @@ def test_answers_are_legible_in_both_themes(visit: Visit, address: str) -> None:
     open_all(page)
     for theme in ("light", "dark"):
         page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
-        page.wait_for_timeout(400)  # colours fade over
         found = Axe().run(page, context=".labutils-question").response["violations"]
         assert [(theme, fault["id"], fault["nodes"][0]["html"][:200]) for fault in found] == []
 

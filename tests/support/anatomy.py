@@ -33,7 +33,7 @@ HOSTS = re.compile(
 )
 # What Colab has already or labutils brings: a set-up cell installs nothing else.
 COLAB = {"IPython", "altair", "google", "labutils", "matplotlib", "nltk", "numpy", "scipy", "sklearn"}
-COLAB |= {"constriction", "tokenizers", "torch", "transformers", "zstandard"}
+COLAB |= {"constriction", "pyppmd", "tokenizers", "torch", "transformers"}
 
 
 def plain(markdown: str) -> str:

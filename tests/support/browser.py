@@ -1,11 +1,13 @@
 """A headless Chromium for tests: the site is served, the network is cut, faults are remembered.
 
-A test module that uses these fixtures sets `pytestmark = BROWSER_TESTS`.
+A test module that uses these fixtures sets `pytestmark = BROWSER_TESTS`; one with a test per page takes
+`pages()`, which BOOK_PAGES restricts. The tests spread over pytest-xdist's workers, a browser in each.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import threading
 import time
@@ -14,6 +16,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Request
+
+import book  # scripts/book.py
+from places import ROOT
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -26,9 +31,29 @@ FLAGS = [
 ]
 BROWSER_TESTS = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),  # one worker, one browser
     pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM HERE: THE SITE IS NOT SEEN IN A BROWSER"),
 ]
+# Pages that the table of contents does not list.
+GENERATED = ("search", "genindex", "404")
+
+
+def pages(*generated: str) -> list[str]:
+    """Return the pages of the table of contents and `generated`, or those of them that BOOK_PAGES names.
+
+    The environment variable names pages as files of the site without suffix, separated by spaces.
+    """
+    every = [*book.pages_of_toc(ROOT), *generated]
+    if "BOOK_PAGES" not in os.environ:
+        return every
+    chosen = os.environ["BOOK_PAGES"].split()
+    if unknown := set(chosen) - {*every, *GENERATED}:
+        raise ValueError(f"BOOK_PAGES names what is no page of the site: {', '.join(sorted(unknown))}")
+    return [page for page in every if page in chosen]
+
+
+def chapters() -> list[str]:
+    """Return those of `pages()` that are notebooks."""
+    return [page for page in pages() if page.startswith("notebooks/")]
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -46,10 +71,14 @@ def serve(folder: Path) -> ThreadingHTTPServer:
 
 
 class Visit:
-    """A page of the browser that lets no request leave this machine and remembers what went wrong."""
+    """A page of the browser that lets no request leave this machine and remembers what went wrong.
+
+    It asks for reduced motion, so that no test need wait for a fade.
+    """
 
     def __init__(self, browser: Browser, **options: object) -> None:
-        self.page: Page = browser.new_context(**options).new_page()  # type: ignore[arg-type]
+        context = browser.new_context(**{"reduced_motion": "reduce", **options})  # type: ignore[arg-type]
+        self.page: Page = context.new_page()
         self.faults: list[str] = []
         self.page.route("**/*", self.cut)
         self.page.on("console", lambda said: self.fault(said.type == "error", f"console: {said.text}"))

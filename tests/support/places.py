@@ -21,7 +21,7 @@ def sources(chapter: str) -> dict[str, str]:
     return {cell.id: cell.source for cell in cells if cell.cell_type == "code"}
 
 
-def run_cells(chapter: str, ids: Iterable[str], **names: Any) -> dict[str, Any]:
+def run_cells(chapter: str, ids: Iterable[str], /, **names: Any) -> dict[str, Any]:
     """Run cells of a chapter one after another, beginning with `names`; return all names that are there then.
 
     KeyError, naming the cell, where the chapter has none of that id.

@@ -1,183 +1,311 @@
-"""Checks of the exercises of notebooks/foundations/language_models.ipynb."""
+"""Checks of the exercises of notebooks/foundations/language_models.ipynb.
+
+The examples are drawn at random, by fixed seeds, so that no two quantities of an exercise coincide.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from labutils.checks.answers import close
+from labutils.checks.answers import Floats, Wrong, array, compare, number, say
 from labutils.checks.core import exercise
-from labutils.models.config import ModelConfig
-from labutils.models.sizes import count_parameters
 
-Floats = NDArray[np.float64]
-
-
-def _gpt(n_layer: int, d_model: int, n_vocab: int, n_context: int) -> ModelConfig:
-    return ModelConfig(n_layer=n_layer, n_head=1, d_model=d_model, n_vocab=n_vocab, n_context=n_context)
+Mistakes = list[tuple[Any, str]]
+UNDERFLOW = (
+    "a product of so many probabilities is below the smallest float, so it is 0: add logarithms in its place."
+)
 
 
-def _diagnose(found: object, mistakes: Iterable[tuple[float, str]]) -> str | None:
-    """Return the sentence that belongs to the wrong value that was found, if it is a known one."""
-    return next((why for value, why in mistakes if close(found, value)), None)
+def _text(seed: int, letters: str, n: int, end: str) -> str:
+    """Random letters, some of them frequent, ending with `end`."""
+    share = np.arange(len(letters), 0, -1) / np.arange(len(letters) + 1).sum()
+    return "".join(np.random.default_rng(seed).choice(list(letters), size=n - 1, p=share)) + end
 
 
-def _vector(answer: Callable[..., Any], *args: Any) -> tuple[Floats, str | None]:
-    """Call the reader's function and return its vector, and what is wrong with its form if anything."""
-    n_vocab = len(args[0])
-    found = np.asarray(answer(*args), dtype=np.float64)
-    if found.shape != (n_vocab,):
-        return found, f"the result has shape {found.shape}: expected one probability a token, ({n_vocab},)."
-    return found, None
+def _percents(rng: np.random.Generator, n: int) -> Floats:
+    """A random distribution of `n` tokens that two decimals write down, none of them zero."""
+    distribution: Floats = (rng.multinomial(100 - n, rng.dirichlet(np.ones(n))) + 1) / 100
+    return distribution
+
+
+def _never_seen(given: str, answer: Callable[..., Any], *rest: Any) -> Floats:
+    """What the answer makes of five counts of zero; `Wrong` if it divides by their sum."""
+    try:
+        with np.errstate(all="ignore"):
+            found = array(answer(np.zeros(5), *rest), (5,))
+    except ZeroDivisionError:
+        found = np.full(5, np.nan)
+    if np.isnan(found).any():
+        raise Wrong(f"{given} you divide by a total of 0, and 0/0 is no number.")
+    return found
+
+
+def _ratio(a: float, b: float) -> float:
+    return a / b if b else float("nan")
 
 
 @exercise("language_models.bigram")
-def bigram(answer: Callable[[str, str, str], float]) -> str | None:
-    """Try P(b | a) in "abracadabra", whose last letter has no follower, and a few more."""
-    found = answer("abracadabra", "a", "b")
-    if not close(found, 2 / 4):
-        why = _diagnose(
-            found,
-            [
-                (2 / 5, 'you divide by all "a"; the last one has no follower: count pairs.'),
-                (2 / 10, "that is P(a, b), the share of all pairs: divide by those that start with a."),
-                (2 / 11, "you divide by the length of the text, not by the pairs that start with a."),
-                (2 / 2, "that is P(a came before | b came): you divide by the pairs that end in b."),
-                (2, "that is the count: divide it by the number of pairs that start with a."),
-                (3 / 7, "that looks like add-one smoothing: plain counts are asked for."),
-            ],
-        )
-        return f'P("b" | "a") in "abracadabra" is {found}, not 2/4: ' + (why or "count the pairs by hand.")
-    for text, context, token, expected in [
-        ("abracadabra", "a", "d", 1 / 4),
-        ("abracadabra", "b", "r", 1.0),
-        ("abracadabra", "b", "a", 0.0),
-        ("aaab", "a", "a", 2 / 3),  # overlapping pairs
-    ]:
-        found = answer(text, context, token)
-        if not close(found, expected):
-            hint = " (pairs overlap: str.count does not see the second one)" if text == "aaab" else ""
-            return f'P("{token}" | "{context}") in "{text}" is {found}, not {expected:.3g}{hint}.'
-    return None
+def bigram(answer: Callable[[str, str, str], Any]) -> None:
+    """Try P(b | a) in a text whose last letter has no follower, "abracadabra", a run, and random texts."""
+    cases = [
+        ("acadababbccda", "a", "b"),
+        ("abracadabra", "a", "b"),
+        ("abracadabra", "b", "a"),
+        ("aaab", "a", "a"),
+    ]
+    cases += [
+        (_text(seed, "snow", 40, h), h, w) for seed, h, w in ((0, "s", "n"), (1, "n", "n"), (2, "o", "s"))
+    ]
+    for text, h, w in cases:
+        pairs = Counter(pairwise(text))
+        starts = sum(count for (first, _), count in pairs.items() if first == h)
+        ends = sum(count for (_, second), count in pairs.items() if second == w)
+        kinds = len({second for first, second in pairs if first == h})
+        both, n_vocab = pairs[h, w], len(set(text))
+        mistakes: Mistakes = [
+            (both / text.count(h), f'you divide by all "{h}"; the last one has no follower: count pairs.'),
+            (
+                both / (len(text) - 1),
+                f"that is P({h}, {w}), the share of all pairs: divide by those from {h}.",
+            ),
+            (
+                both / len(text),
+                f"you divide by the length of the text, not by the pairs that start with {h}.",
+            ),
+            (
+                _ratio(both, ends),
+                f"that is P({h} before | {w} came): you divide by the pairs that end in {w}.",
+            ),
+            (both, f"that is the count: divide it by the number of pairs that start with {h}."),
+            (
+                (both + 1) / (starts + n_vocab),
+                "that looks like add-one smoothing: plain counts are asked for.",
+            ),
+            ((both + 1) / (starts + kinds), "that looks like add-one smoothing: plain counts are asked for."),
+            (text.count(h + w) / starts, "pairs overlap, and str.count does not see the second of two."),
+            (_ratio(pairs[w, h], starts), f"that counts {w} before {h}, not after it."),
+            (
+                1 / kinds,
+                f"the different letters after {h} are not equally likely: count how often each came.",
+            ),
+            (text.count(w) / len(text), f"that is how frequent {w} is anywhere: count it after {h} only."),
+            (both / max(1, len(text) - 2), f"you divide by a length, not by the pairs that start with {h}."),
+        ]
+        given = f'for P("{w}" | "{h}") in "{text}"'
+        compare(number(answer(text, h, w)), both / starts, given, mistakes)
 
 
 @exercise("language_models.perplexity")
-def perplexity(answer: Callable[[Floats], float]) -> str | None:
-    """Try three probabilities whose product is 1/64, then 5,000 of them."""
-    probs = np.array([1 / 2, 1 / 4, 1 / 8])
-    found = answer(probs)
-    if not close(found, 4.0):
-        nats = float(-np.log(probs).mean())
-        why = _diagnose(
-            found,
-            [
-                (2.0, "that is the cross-entropy, 2 bits: raise 2 to it."),
-                (nats, "that is the cross-entropy in nats: raise e to it."),
-                (2.0**nats, "you raise 2 to nats: either log2 and 2**, or log and exp."),
-                (float(np.exp(2.0)), "you raise e to bits: either log2 and 2**, or log and exp."),
-                (64.0, "you add the bits of all tokens: take their mean."),
-                (1 / 4, "that is the geometric mean of the probabilities: perplexity is one over it."),
-                (float(1 / probs.mean()), "you average the probabilities: average their logarithms."),
-                (float((1 / probs).mean()), "you average 1/p: average the logarithms instead."),
-            ],
-        )
-        return f"for probabilities 1/2, 1/4, 1/8 you return {found}, not 4: " + (why or "mean bits first.")
-    found = answer(np.full(5000, 0.1))
-    if not close(found, 10.0):
-        return (
-            f"for 5,000 probabilities of 0.1 you return {found}, not 10: "
-            "the product of so many numbers is below the smallest float; add logarithms."
-        )
-    return None
+def perplexity(answer: Callable[[Floats], Any]) -> None:
+    """Try four probabilities whose product is 1/512, seven drawn at random, and 5,000 of them."""
+    rng = np.random.default_rng(0)
+    for probs in (np.array([1 / 2, 1 / 2, 1 / 16, 1 / 8]), rng.uniform(0.02, 0.9, size=7).round(2)):
+        bits, nats = float(-np.log2(probs).mean()), float(-np.log(probs).mean())
+        given = "for probabilities " + ", ".join(f"{p:g}" for p in probs)
+        mistakes: Mistakes = [
+            (2.0**nats, "you raise 2 to nats: either log2 and 2**, or log and exp."),
+            (np.exp(bits), "you raise e to bits: either log2 and 2**, or log and exp."),
+            (10.0**bits, "you raise 10 to bits: the base of the power is that of the logarithm, 2."),
+            (bits, f"that is the cross-entropy, {bits:.3g} bits: raise 2 to it."),
+            (nats, "that is the cross-entropy in nats: raise e to it."),
+            (2.0**-bits, "that is the geometric mean of the probabilities: perplexity is one over it."),
+            (1 / probs.prod(), "you add the bits of all tokens: take their mean."),
+            (bits * len(probs), "that is the sum of the bits: take their mean and raise 2 to it."),
+            (1 / probs.mean(), "you average the probabilities: average their logarithms."),
+            ((1 / probs).mean(), "you average 1/p: average the logarithms instead."),
+            (1 / np.median(probs), "that is 1 over the median: the mean is asked for, of the logarithms."),
+            (
+                1 / np.sqrt(probs.min() * probs.max()),
+                "only the smallest and the largest are used: all count.",
+            ),
+            (1 / probs.max(), "that is 1 over the largest probability: all of them count."),
+            (1 / probs.min(), "that is 1 over the smallest probability: all of them count."),
+            (1 / probs[-1], "that is 1 over the last probability: all of them count."),
+            (-bits, "the sign is wrong, and 2 has to be raised to it: bits are −log2 p."),
+        ]
+        compare(number(answer(probs)), 2.0**bits, given, mistakes)
+    many = rng.uniform(0.05, 0.8, size=5000)
+    expected, given = float(2 ** -np.log2(many).mean()), "for 5,000 probabilities"
+    try:
+        with np.errstate(all="ignore"):
+            found = np.asarray(answer(many), dtype=np.float64)
+    except (ZeroDivisionError, OverflowError):
+        raise Wrong(f"{given} your code divides by zero or overflows: {UNDERFLOW}") from None
+    outside = not np.isfinite(found).all() or (found < 1 / many.max()).all()  # no mean lies there
+    if outside:
+        raise Wrong(f"{given} you return {found}: {UNDERFLOW}")
+    compare(number(found), expected, given)
 
 
 @exercise("language_models.add_k")
-def add_k(answer: Callable[[Floats, float], Floats]) -> str | None:
-    """Try counts 3, 1, 0, 0 with k = 1/2, and a context that was never seen."""
-    counts = np.array([3.0, 1.0, 0.0, 0.0])
-    found, problem = _vector(answer, counts, 0.5)
-    if problem:
-        return problem
-    expected = np.array([3.5, 1.5, 0.5, 0.5]) / 6
-    if not np.allclose(found, expected):
-        message = f"for counts 3, 1, 0, 0 and k = 0.5 the result sums to {found.sum():.3g}"
-        if np.allclose(found, (counts + 0.5) / 4):
-            return f"{message}: the four pseudo-counts belong into the denominator too."
-        if np.allclose(found, (counts + 0.5) / 4.5):
-            return f"{message}: k is added once in the denominator, but n_vocab times in the numerators."
-        if np.allclose(found, (counts + 0.5) / 5):
-            return f"{message}: only the two seen tokens got a pseudo-count in the denominator; all four do."
-        if np.allclose(found, (counts + 1) / 8):
-            return "you add 1 instead of k."
-        if found.min() == 0:
-            return "tokens that were never seen still have probability 0: they get k as well."
-        return f"{message}, and the first value is {found[0]:.3g}, not 3.5/6."
-    found, problem = _vector(answer, np.zeros(4), 0.5)
-    if problem or not np.allclose(found, 0.25):
-        return "a context that was never seen (all counts 0) must give the uniform distribution."
-    return None
+def add_k(answer: Callable[[Floats, float], Any]) -> None:
+    """Try two contexts with different k, and one that was never seen."""
+    for values, k in (([5, 2, 0, 1, 0, 0, 3], 0.3), ([0, 4, 9, 0, 1], 0.7), ([2, 0, 6, 1], 2.0)):
+        counts = np.array(values, dtype=np.float64)
+        n, total, seen = len(counts), counts.sum(), np.count_nonzero(counts)
+        right = (counts + k) / (total + k * n)
+        mistakes: Mistakes = [
+            (
+                (counts + k) / total,
+                f"it sums to more than 1: the {n} pseudo-counts belong into the denominator too.",
+            ),
+            (
+                (counts + k) / (total + k),
+                "k is added once in the denominator, but n_vocab times in the numerators.",
+            ),
+            (
+                (counts + k) / (total + k * seen),
+                f"the denominator has k for the {seen} seen tokens; all {n} get it.",
+            ),
+            (
+                (counts + k) / (total + k * (n - seen)),
+                "the denominator has k for the unseen tokens only; all get it.",
+            ),
+            (
+                (counts + k) / (total * (1 + k)),
+                "the denominator has k times the total: it is k times n_vocab.",
+            ),
+            ((counts + k) / (total + n), "the denominator is that of k = 1: k times n_vocab is added there."),
+            ((counts + 1) / (total + n), "you add 1 instead of k."),
+            ((counts + 0.5) / (total + 0.5 * n), "you add 0.5 whatever k is."),
+            (counts / total, "those are the plain ratios: k is added to each count first."),
+            ((counts + k) / n, "you divide by n_vocab: divide by the sum of what is above."),
+            (counts + k, "those are the counts with k: divide them by their sum."),
+            (counts / (total + k * n), "k is missing in the numerators: what sums to less than 1?"),
+            (
+                np.where(counts > 0, right, 0),
+                "tokens that were never seen still have probability 0: they get k too.",
+            ),
+            (
+                np.where(counts > 0, counts, k) / np.where(counts > 0, counts, k).sum(),
+                "seen tokens get k as well.",
+            ),
+            (np.where(counts > 0, counts, k) / (total + k * n), "seen tokens get k as well."),
+        ]
+        given = f"for counts {', '.join(map(str, values))} and k = {k}"
+        compare(array(answer(counts, k), counts.shape), right, given, mistakes)
+    given = "for a context that was never seen (all counts 0) and k = 0.3"
+    found = _never_seen(given, answer, 0.3)
+    compare(found, np.full(5, 0.2), given, [(np.zeros(5), "the five are alike, and sum to 1.")])
 
 
 @exercise("language_models.interpolate")
-def interpolate(answer: Callable[[Floats, Floats, float], Floats]) -> str | None:
-    """Try counts 3, 1, 0, 0 with a lower order of 0.1, 0.2, 0.3, 0.4 and a discount of 1/2."""
-    counts, lower = np.array([3.0, 1.0, 0.0, 0.0]), np.array([0.1, 0.2, 0.3, 0.4])
-    found, problem = _vector(answer, counts, lower, 0.5)
-    if problem:
-        return problem
-    kept = np.array([2.5, 0.5, 0.0, 0.0]) / 4
-    if not np.allclose(found, kept + 0.25 * lower):
-        if found.min() < 0:
-            return "a probability is negative: take the discount only from counts above zero."
-        if np.allclose(found, kept):
-            return "what the discount took off is not handed to the lower order: the result sums to 0.75."
-        if np.allclose(found, kept + 0.125 * lower):
-            return "you hand on D/total: the discount was taken once from each of the two seen tokens."
-        if np.allclose(found, kept + 0.5 * lower):
-            return "you hand on D: what was taken is D times the number of seen tokens, divided by the total."
-        if np.allclose(found, kept + 0.25 / 4):
-            return "what was taken is spread evenly over the vocabulary: spread it as the lower order says."
-        if np.allclose(found, np.where(counts > 0, kept, 0.25 * lower / lower[2:].sum())) or np.allclose(
-            found, np.where(counts > 0, kept, 0.25 * lower)
-        ):
-            return "that is backing off: in interpolation seen tokens get their share of the lower order too."
-        return f"the result sums to {found.sum():.3g} and starts with {found[0]:.3g}, not with 0.65."
-    found, problem = _vector(answer, np.zeros(4), lower, 0.5)
-    if problem or not np.allclose(found, lower):
-        return "a context that was never seen (all counts 0) must leave the prediction to the lower order."
-    return None
-
-
-@exercise("language_models.parameters")
-def parameters(answer: Callable[[int, int, int, int], int]) -> str | None:
-    """Try GPT-2 small: 12 layers, width 768, 50,257 tokens, 1,024 positions."""
-    n_layer, d, n_vocab, n_context = 12, 768, 50_257, 1024
-    right = count_parameters(_gpt(n_layer, d, n_vocab, n_context))["total"]
-    found = answer(n_layer, d, n_vocab, n_context)
-    if found != right:
-        norms, biases = (2 * n_layer + 1) * 2 * d, n_layer * 9 * d
-        mistakes = [
-            (right + n_vocab * d, "the output layer is counted as well: it shares the token embedding"),
-            (right - n_vocab * d, "the token embedding is missing"),
-            (right - n_context * d, "the position embedding is missing"),
-            (right - (n_vocab + n_context) * d, "both embeddings are missing"),
-            (right - biases, "the biases are missing: 4d in attention, 4d + d in the feed-forward layer"),
-            (right - n_layer * 4 * d, "the four biases of attention are missing"),
-            (right - n_layer * 5 * d, "the biases of the feed-forward layer, 4d + d, are missing"),
-            (right - norms, "the layer normalisations are missing: a scale and a shift each"),
-            (right - norms // 2, "a layer normalisation has two vectors: a scale and a shift"),
-            (right - 2 * d, "the layer normalisation after the last block is missing"),
-            (right - norms - biases, "biases and layer normalisations are missing"),
-            (12 * n_layer * d * d, "those are the matrices alone: embeddings, biases and norms are missing"),
+def interpolate(answer: Callable[[Floats, Floats, float], Any]) -> None:
+    """Try contexts in which seen, unseen, total, n_vocab and the discounts differ, and one never seen."""
+    rng = np.random.default_rng(0)
+    for values, discount in (
+        ([7, 2, 0, 1, 0, 3, 0, 5], 0.3),
+        ([0, 1, 4, 0, 0, 9], 0.8),
+        ([2, 0, 0, 0, 1], 0.6),
+    ):
+        counts = np.array(values, dtype=np.float64)
+        n, total, seen = len(counts), counts.sum(), np.count_nonzero(counts)
+        lower = _percents(rng, n)
+        kept = np.maximum(counts - discount, 0) / total
+        passed = discount * seen / total
+        off = kept.copy()
+        off[counts == 0] = passed * lower[counts == 0]
+        normal = kept.copy()
+        normal[counts == 0] = passed * lower[counts == 0] / lower[counts == 0].sum()
+        backs = "that is backing off: in interpolation seen tokens get their share of the lower order too."
+        mistakes: Mistakes = [
+            (
+                kept,
+                f"what the discount took off is not handed to the lower order: it sums to {kept.sum():.3g}.",
+            ),
+            (
+                kept + discount * lower,
+                "you hand on D: what was taken is D times the number of seen tokens, over the total.",
+            ),
+            (
+                kept + discount / total * lower,
+                f"you hand on D/total: it was taken once from each of {seen} seen tokens.",
+            ),
+            (
+                kept + (1 - discount) * lower,
+                "you hand on 1 − D: it is D times the number of seen tokens, over the total.",
+            ),
+            (
+                kept + discount * n / total * lower,
+                "you hand on D for each token of the vocabulary: only seen ones gave.",
+            ),
+            (
+                kept + discount * (n - seen) / total * lower,
+                "you hand on D for each *unseen* token: the seen ones gave.",
+            ),
+            (kept + discount * 2 / total * lower, f"you hand on D for two tokens: {seen} were seen here."),
+            (kept + seen / total * lower, "D is missing in what is handed on."),
+            (
+                kept + 0.5 * seen / total * lower,
+                "what is handed on has a discount of ½ in it: it is `discount`.",
+            ),
+            (
+                kept + seen / (2 * total) * lower,
+                "what is handed on has a discount of ½ in it: it is `discount`.",
+            ),
+            (kept + discount * seen * lower, "what is handed on is not divided by the total."),
+            (
+                kept + discount * seen / n * lower,
+                "what is handed on is divided by n_vocab: divide it by the total.",
+            ),
+            (kept + passed / n, "what was taken is spread evenly: spread it as the lower order says."),
+            (kept + lower, "the lower order is added whole: it gets the share that was taken off."),
+            (counts / total + passed * lower, "the counts keep all of theirs: take the discount off first."),
+            (
+                (1 - passed) * counts / total + passed * lower,
+                "the counts are scaled: take D off each instead.",
+            ),
+            (off, backs),
+            (normal, backs),
+            (
+                np.maximum(counts - 0.5, 0) / total + 0.5 * seen / total * lower,
+                "you take ½ off: it is `discount`.",
+            ),
         ]
-        why = next((why for value, why in mistakes if found == value), None)
-        why = why or f"a difference of {found - right:,}, or {(found - right) / d:,.1f} · d_model"
-        return f"for GPT-2 small you return {found:,}, not {right:,}: {why}."
-    # other sizes, in case the four numbers of GPT-2 small stand in the code
-    expected = count_parameters(_gpt(2, 8, 11, 5))["total"]
-    if (found := answer(2, 8, 11, 5)) != expected:
-        return f"right for GPT-2 small, but for (2, 8, 11, 5) you return {found:,}, not {expected:,}."
-    return None
+        found = array(answer(counts, lower, discount), counts.shape)
+        if found.min() < 0:
+            raise Wrong("a probability is negative: take the discount only from counts above zero.")
+        negative = (counts - discount) / total  # hidden where enough is handed on
+        mistakes.append(
+            (negative + passed * lower, "the discount comes off unseen tokens too: only counts above 0.")
+        )
+        given = f"for counts {', '.join(map(str, values))}, D = {discount} and lower {say(lower)}"
+        compare(found, kept + passed * lower, given, mistakes)
+    lower = _percents(rng, 5)
+    given = "for a context that was never seen (all counts 0), where the lower order has the last word,"
+    compare(_never_seen(given, answer, lower, 0.3), lower, given)
+
+
+@exercise("language_models.continuation")
+def continuation(answer: Callable[[str, str], Any]) -> None:
+    """Try `a` in "abracadabra", then random texts of six letters."""
+    cases = [("abracadabra", "a"), *((_text(seed, "stream", 30, "m"), w) for seed, w in ((3, "s"), (4, "r")))]
+    for text, w in cases:
+        pairs = list(pairwise(text))
+        different, letters = set(pairs), set(text)
+        before, after = (sum(pair[i] == w for pair in different) for i in (1, 0))
+        ends = sum(second == w for _, second in pairs)
+        mistakes: Mistakes = [
+            (text.count(w) / len(text), "that is how frequent it is: count different pairs."),
+            (ends / len(pairs), "the pairs are not made different: each one counts once."),
+            (after / len(different), f"that counts what comes *after* {w}: it stands second."),
+            (before, "that is the count: divide it by the number of different pairs."),
+            (before / len(letters), "you divide by the different letters: divide by the different pairs."),
+            (before / len(pairs), "you divide by all pairs: the different ones only."),
+            (ends / len(different), "above, each different pair counts once."),
+            (before / len(text), "you divide by the length of the text: divide by the different pairs."),
+            (before / ends, f"you divide by how often {w} came: divide by the number of different pairs."),
+            (1 / len(letters), "all letters alike: count the different pairs that each ends."),
+            (before / len(letters) ** 2, "you divide by all pairs that could be: divide by those that came."),
+            (
+                sum(w in pair for pair in different) / len(different),
+                f"pairs that begin with {w} are counted too.",
+            ),
+        ]
+        given = f'for "{w}" in "{text}"'
+        compare(number(answer(text, w)), before / len(different), given, mistakes)

@@ -1,9 +1,10 @@
 """Carry weights between the models of this book and the classes of the library transformers.
 
 `…_from_transformers` makes a model of ours with the library's weights, `…_to_transformers` the reverse; both
-give the same logits as the model they start from. The list of pairs of names in `carry_names` says which
-tensor goes where, and serves both directions. Importing transformers' models takes seconds: it happens at
-the first call.
+give the same logits as the model they start from, in the same dtype and on the same device. What is not of
+these classes, and weights that would be lost, are refused with a ValueError. The list of pairs of names in
+`names` says which tensor goes where, and serves both directions. Importing transformers' models takes
+seconds: it happens at the first call.
 Page: notebooks/transformers/transformer.ipynb.
 """
 
@@ -12,11 +13,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
 from labutils.models.config import Activation, ModelConfig
-from labutils.models.exchange.names import Pairs, bert_pairs, gpt_pairs, t5_pairs
+from labutils.models.exchange.names import bert_pairs, gpt_pairs, t5_pairs
+from labutils.models.exchange.transfer import copy_weights
 from labutils.models.transformer import GPT, Encoder, EncoderDecoder
 
 if TYPE_CHECKING:
@@ -46,55 +45,11 @@ OUR_ACTIVATIONS: dict[str, Activation] = {
 THEIR_ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu": "gelu", "relu": "relu"}
 
 
-def _copy(pairs: Pairs, ours: nn.Module, theirs: nn.Module, *, to_theirs: bool) -> None:
-    """Copy along `pairs`, in one direction; ValueError where a tensor of the model copied to gets none."""
-    our_state, their_state = ours.state_dict(), theirs.state_dict()
-    target = their_state if to_theirs else our_state
-    written: set[int] = set()
-    with torch.no_grad():
-        for our_name, their_names, transposed in pairs:
-            whole = our_state[our_name]
-            for name, part in zip(their_names, whole.chunk(len(their_names)), strict=True):
-                other = their_state[name].T if transposed else their_state[name]
-                (other.copy_(part) if to_theirs else part.copy_(other))
-                written.add(their_state[name].data_ptr() if to_theirs else whole.data_ptr())
-    missed = [name for name, tensor in target.items() if tensor.data_ptr() not in written]
-    if missed:
-        raise ValueError(f"no counterpart for {', '.join(missed)}: these classes do not agree in their parts")
-
-
-def _accept(model: Any, **kinds: str) -> None:
-    """Raise ValueError unless `model` is of one of the classes `kinds`, class → model_type.
-
-    To look at the names of parameters is not enough: those of a RoBERTa fit a BERT, and its positions do not.
-    """
-    kind, of = type(model).__name__, getattr(getattr(model, "config", None), "model_type", None)
-    if of is None or kinds.get(kind) != of:
-        inner = getattr(model, "base_model", model)
-        known = inner is not model and kinds.get(type(inner).__name__) == of
-        hint = f"; its .{model.base_model_prefix} is one" if known else ""
-        raise ValueError(f"model is a {kind} ({of}): expected a {' or a '.join(kinds)}{hint}")
-
-
-def _tied(embedding: Any, head: Any, *, said: bool) -> None:
-    """Raise ValueError where a configuration says that two layers share their matrix, and they do not."""
-    if said and head is not None and not torch.equal(embedding.weight, head.weight):
-        raise ValueError(
-            "the configuration says that the output layer shares the embedding matrix, and it has another: "
-            "one of the two would be lost. Share it again, or make the model with an untied configuration"
-        )
-
-
-def _tied_of(theirs: Any) -> None:
-    """`_tied` for a model of the library."""
-    said = theirs.config.tie_word_embeddings
-    _tied(theirs.get_input_embeddings(), theirs.get_output_embeddings(), said=said)
-
-
-def _like(made: Any, model: nn.Module) -> Any:
-    """`made` with the precision, the device and the mode of `model`."""
-    first = next(model.parameters())
-    return made.to(dtype=first.dtype, device=first.device).train(model.training)
+def _is(model: object, *classes: type) -> None:
+    """Raise ValueError unless `model` is of one of these classes."""
+    if not isinstance(model, classes):
+        expected = " or a ".join(kind.__name__ for kind in classes)
+        raise ValueError(f"model is a {type(model).__name__}: a {expected} can be carried")
 
 
 def _need(theirs: PreTrainedModel, **expected: Any) -> None:
@@ -130,10 +85,11 @@ SIZES = ("n_vocab", "n_context", "n_layer", "n_head", "d_model", "d_ff", "dropou
 
 
 def gpt_from_transformers(model: GPT2LMHeadModel) -> GPT:
-    """A GPT with the weights of a GPT2LMHeadModel. ValueError for a variant of GPT-2 that it is not."""
-    _accept(model, GPT2LMHeadModel="gpt2")
+    """A GPT with the weights of a GPT2LMHeadModel. ValueError for another class or variant."""
+    from transformers import GPT2LMHeadModel
+
+    _is(model, GPT2LMHeadModel)
     c = model.config
-    _tied_of(model)
     _need(
         model,
         scale_attn_weights=True,
@@ -154,8 +110,8 @@ def gpt_from_transformers(model: GPT2LMHeadModel) -> GPT:
         eps=c.layer_norm_epsilon,
         tied=c.tie_word_embeddings,
     )
-    ours: GPT = _like(GPT(config), model)
-    _copy(gpt_pairs(config), ours, model, to_theirs=False)
+    ours = GPT(config).train(model.training)
+    copy_weights(gpt_pairs(config), ours, model, to_theirs=False)
     return ours
 
 
@@ -163,9 +119,9 @@ def gpt_to_transformers(model: GPT) -> GPT2LMHeadModel:
     """A GPT2LMHeadModel with the weights of `model`. ValueError if that is not of GPT-2's style."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
+    _is(model, GPT)
     c = model.config
     _must_be(c, ModelConfig(n_vocab=1, n_context=1, n_layer=1, n_head=1, d_model=1), (*SIZES, "tied"))
-    _tied(model.embedding, model.head, said=c.tied)
     theirs: GPT2LMHeadModel = GPT2LMHeadModel(
         GPT2Config(
             vocab_size=c.n_vocab,
@@ -184,8 +140,8 @@ def gpt_to_transformers(model: GPT) -> GPT2LMHeadModel:
             eos_token_id=None,
         )
     )
-    theirs = _like(theirs, model)
-    _copy(gpt_pairs(c), model, theirs, to_theirs=True)
+    theirs.train(model.training)
+    copy_weights(gpt_pairs(c), model, theirs, to_theirs=True)
     return theirs
 
 
@@ -195,13 +151,13 @@ def gpt_to_transformers(model: GPT) -> GPT2LMHeadModel:
 def encoder_from_transformers(model: BertForMaskedLM | BertModel) -> Encoder:
     """An Encoder with the weights of a BertForMaskedLM, or without head those of a BertModel.
 
-    A BertModel's pooler, a layer on the first token, has no counterpart and is left behind. ValueError for
-    other classes, among them those of RoBERTa, whose positions begin with 2.
+    A BertModel's pooler, a layer on the first token, has no counterpart and is left behind.
     """
-    _accept(model, BertForMaskedLM="bert", BertModel="bert")
+    from transformers import BertForMaskedLM, BertModel
+
+    _is(model, BertForMaskedLM, BertModel)
     c = model.config
-    head = hasattr(model, "cls")
-    _tied_of(model)
+    head = isinstance(model, BertForMaskedLM)
     # Untied, transformers' class has a second bias that it never uses.
     _need(
         model, is_decoder=False, attention_probs_dropout_prob=c.hidden_dropout_prob, tie_word_embeddings=True
@@ -218,8 +174,8 @@ def encoder_from_transformers(model: BertForMaskedLM | BertModel) -> Encoder:
         dropout=c.hidden_dropout_prob,
         eps=c.layer_norm_eps,
     )
-    ours: Encoder = _like(Encoder(config, head=head), model)
-    _copy(bert_pairs(config, head=head), ours, model, to_theirs=False)
+    ours = Encoder(config, head=head).train(model.training)
+    copy_weights(bert_pairs(config, head=head), ours, model, to_theirs=False, without="pooler.")
     return ours
 
 
@@ -227,6 +183,7 @@ def encoder_to_transformers(model: Encoder) -> BertForMaskedLM | BertModel:
     """A BertForMaskedLM, or without head a BertModel without pooler, with the weights of `model`."""
     from transformers import BertConfig, BertForMaskedLM, BertModel
 
+    _is(model, Encoder)
     c = model.config
     style = ModelConfig.bert(n_vocab=1, n_context=1, n_layer=1, n_head=1, d_model=1)
     _must_be(c, style, (*SIZES, "n_segments", "causal"))
@@ -245,10 +202,9 @@ def encoder_to_transformers(model: Encoder) -> BertForMaskedLM | BertModel:
         pad_token_id=None,
     )
     head = hasattr(model, "head")
-    _tied(model.embedding, model.head if head else None, said=c.tied)
-    made = BertForMaskedLM(config) if head else BertModel(config, add_pooling_layer=False)
-    theirs: BertForMaskedLM | BertModel = _like(made, model)
-    _copy(bert_pairs(c, head=head), model, theirs, to_theirs=True)
+    theirs = BertForMaskedLM(config) if head else BertModel(config, add_pooling_layer=False)
+    theirs.train(model.training)
+    copy_weights(bert_pairs(c, head=head), model, theirs, to_theirs=True)
     return theirs
 
 
@@ -260,9 +216,10 @@ def encoder_decoder_from_transformers(model: T5ForConditionalGeneration) -> Enco
 
     ValueError for the gated feed-forward layer of T5 1.1, and where heads do not split d_model.
     """
-    _accept(model, T5ForConditionalGeneration="t5")
+    from transformers import T5ForConditionalGeneration
+
+    _is(model, T5ForConditionalGeneration)
     c = model.config
-    _tied_of(model)
     _need(
         model,
         is_gated_act=False,
@@ -283,8 +240,8 @@ def encoder_decoder_from_transformers(model: T5ForConditionalGeneration) -> Enco
         dropout=c.dropout_rate,
         eps=c.layer_norm_epsilon,
     )
-    ours: EncoderDecoder = _like(EncoderDecoder(config), model)
-    _copy(t5_pairs(config), ours, model, to_theirs=False)
+    ours = EncoderDecoder(config).train(model.training)
+    copy_weights(t5_pairs(config), ours, model, to_theirs=False)
     return ours
 
 
@@ -292,10 +249,10 @@ def encoder_decoder_to_transformers(model: EncoderDecoder) -> T5ForConditionalGe
     """A T5ForConditionalGeneration with the weights of `model`. ValueError if that is not of T5's style."""
     from transformers import T5Config, T5ForConditionalGeneration
 
+    _is(model, EncoderDecoder)
     c = model.config
     style = ModelConfig.t5(n_vocab=1, n_context=1, n_layer=1, n_head=1, d_model=1)
     _must_be(c, style, (*SIZES, "n_buckets", "max_distance"))
-    _tied(model.embedding, model.head, said=c.tied)
     theirs: T5ForConditionalGeneration = T5ForConditionalGeneration(
         T5Config(
             vocab_size=c.n_vocab,
@@ -311,6 +268,6 @@ def encoder_decoder_to_transformers(model: EncoderDecoder) -> T5ForConditionalGe
             layer_norm_epsilon=c.eps,
         )
     )
-    theirs = _like(theirs, model)
-    _copy(t5_pairs(c), model, theirs, to_theirs=True)
+    theirs.train(model.training)
+    copy_weights(t5_pairs(c), model, theirs, to_theirs=True)
     return theirs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ FORMS = {
     "tensor on a graph": lambda x: torch.tensor([[x]], requires_grad=True),
     "bfloat16": lambda x: torch.tensor(x, dtype=torch.bfloat16),
     "list of tensors": lambda x: [torch.tensor(x)],
+    "fraction": Fraction,
 }
 
 

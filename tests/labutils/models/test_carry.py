@@ -317,84 +317,6 @@ def test_what_cannot_be_carried_is_named(call, message):
         call()
 
 
-@pytest.mark.parametrize("kind", ["gpt", "bert", "t5"])
-def test_a_matrix_that_is_no_longer_shared_is_not_lost(kind):
-    """m.lm_head.weight = nn.Parameter(2 · w) under a configuration that says tied: the logits would be others."""
-    make, from_theirs, to_theirs, _ = FROM[kind]
-    theirs = make()
-    ours = from_theirs(theirs)
-    theirs.get_output_embeddings().weight = torch.nn.Parameter(2 * theirs.get_input_embeddings().weight)
-    ours.head.weight = torch.nn.Parameter(2 * ours.embedding.weight)
-    for carry_, model in ((from_theirs, theirs), (to_theirs, ours)):
-        with pytest.raises(ValueError, match="^the configuration says that the output layer shares"):
-            carry_(model)
-
-
-def small(config, model):
-    sizes = {"vocab_size": 23, "hidden_size": 16, "intermediate_size": 40, "max_position_embeddings": 16}
-    sizes |= {"num_hidden_layers": 1, "num_attention_heads": 4}
-    return getattr(transformers, model)(getattr(transformers, config)(**sizes))
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (
-            lambda: carry.gpt_from_transformers(their_gpt().transformer),
-            r"^model is a GPT2Model \(gpt2\): expected a GPT2LMHeadModel$",
-        ),
-        (
-            lambda: carry.encoder_from_transformers(small("RobertaConfig", "RobertaModel")),
-            r"^model is a RobertaModel \(roberta\): expected a BertForMaskedLM or a BertModel$",
-        ),
-        (
-            lambda: carry.encoder_from_transformers(small("BertConfig", "BertForSequenceClassification")),
-            r"expected a BertForMaskedLM or a BertModel; its \.bert is one$",
-        ),
-        (
-            lambda: carry.encoder_from_transformers(
-                transformers.DistilBertModel(
-                    transformers.DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1)
-                )
-            ),
-            "^model is a DistilBertModel",
-        ),
-        (
-            lambda: carry.encoder_decoder_from_transformers(
-                transformers.MT5ForConditionalGeneration(
-                    transformers.MT5Config(vocab_size=9, d_model=8, d_kv=4, num_heads=2, num_layers=1, d_ff=8)
-                )
-            ),
-            r"^model is a MT5ForConditionalGeneration \(mt5\): expected a T5ForConditionalGeneration$",
-        ),
-        (lambda: carry.gpt_from_transformers(torch.nn.Linear(2, 2)), "^model is a Linear"),
-        (lambda: carry.gpt_from_transformers(their_t5()), "^model is a T5ForConditionalGeneration"),
-    ],
-)
-def test_other_classes_are_told_what_is_accepted(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
-
-
-def test_the_encoder_within_a_classifier_can_be_carried():
-    classifier = small("BertConfig", "BertForSequenceClassification").eval()
-    ours = carry.encoder_from_transformers(classifier.bert)
-    assert_close(ours(IDS), classifier.bert(IDS)[0], **close)
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("kind", FROM)
-def test_precision_survives(kind, dtype):
-    make, from_theirs, to_theirs, _ = FROM[kind]
-    theirs = make().to(dtype)
-    ours = from_theirs(theirs)
-    again = to_theirs(ours)
-    for model in (ours, again):
-        assert {p.dtype for p in model.parameters()} == {dtype}
-    for name, tensor in again.state_dict().items():
-        assert torch.equal(tensor, theirs.state_dict()[name]), name
-
-
 def test_styles_have_the_defaults_of_transformers_configurations():
     """Whoever writes ModelConfig.bert(…) or .t5(…) gets the activation and ε that the papers' code has."""
     bert, t5 = transformers.BertConfig(), transformers.T5Config()
@@ -407,3 +329,133 @@ def test_styles_have_the_defaults_of_transformers_configurations():
         assert (ours.activation, ours.eps) == (named[activation], eps)
     assert ModelConfig.t5(**SMALL).n_buckets == t5.relative_attention_num_buckets
     assert ModelConfig.t5(**SMALL).max_distance == t5.relative_attention_max_distance
+
+
+# ---- Weights that would be lost ----
+
+
+def _untie(model, name):
+    """Replace a tensor that is tied by one of its own, twice as large; the configuration is not told."""
+    owner, _, last = name.rpartition(".")
+    part = model.get_submodule(owner)
+    setattr(part, last, torch.nn.Parameter(2 * getattr(part, last).detach().clone() + 1))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "partner"),
+    [
+        ("gpt", "lm_head.weight", "transformer.wte.weight"),
+        ("bert", "cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"),
+        ("bert", "cls.predictions.decoder.bias", "cls.predictions.bias"),
+        ("t5", "lm_head.weight", "shared.weight"),
+        ("t5", "encoder.embed_tokens.weight", "shared.weight"),
+        ("t5", "decoder.embed_tokens.weight", "shared.weight"),
+    ],
+)
+def test_weights_untied_under_a_tied_configuration_are_refused(kind, name, partner):
+    make, from_theirs, _, _ = FROM[kind]
+    with pytest.raises(ValueError, match=f"^{name} differs from {partner}, but"):
+        from_theirs(_untie(make(), name))
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert", "t5"])
+def test_ours_untied_under_a_tied_configuration_are_refused(kind):
+    make, from_theirs, to_theirs, _ = FROM[kind]
+    with pytest.raises(ValueError, match=r"^head\.weight differs from embedding\.weight, but"):
+        to_theirs(_untie(from_theirs(make()), "head.weight"))
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert", "t5"])
+def test_two_tensors_that_are_equal_may_be_carried_as_one(kind):
+    make, from_theirs, _, logits = FROM[kind]
+    theirs = make()
+    head = theirs.get_output_embeddings()
+    head.weight = torch.nn.Parameter(head.weight.detach().clone())
+    assert_close(*logits(from_theirs(theirs), theirs), **close)
+
+
+def test_a_pooler_is_left_behind_and_nothing_else():
+    theirs = their_bert(head=False)
+    assert any(name.startswith("pooler.") for name in theirs.state_dict())
+    carry.encoder_from_transformers(theirs)
+    theirs.more = torch.nn.Linear(2, 2)
+    with pytest.raises(ValueError, match=r"^more\.weight has no counterpart"):
+        carry.encoder_from_transformers(theirs)
+
+
+def _small(kind, config, **sizes):
+    return lambda: getattr(transformers, kind)(getattr(transformers, config)(**sizes))
+
+
+BERT_SIZES = {
+    "vocab_size": 23,
+    "max_position_embeddings": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+}
+BERTS = "BertForMaskedLM or a BertModel"
+BERT_SIZES |= {"hidden_size": 8, "intermediate_size": 8}
+GPT_SIZES = {"vocab_size": 23, "n_positions": 16, "n_layer": 1, "n_head": 2, "n_embd": 8}
+T5_SIZES = {"vocab_size": 23, "num_layers": 1, "num_heads": 2, "d_model": 8, "d_kv": 4, "d_ff": 8}
+
+
+@pytest.mark.parametrize(
+    ("make", "carry_it", "accepted"),
+    [
+        (_small("GPT2Model", "GPT2Config", **GPT_SIZES), "gpt", "GPT2LMHeadModel"),
+        (_small("GPT2DoubleHeadsModel", "GPT2Config", **GPT_SIZES), "gpt", "GPT2LMHeadModel"),
+        (_small("BertForMaskedLM", "BertConfig", **BERT_SIZES), "gpt", "GPT2LMHeadModel"),
+        (_small("RobertaModel", "RobertaConfig", **BERT_SIZES), "encoder", BERTS),
+        (_small("RobertaForMaskedLM", "RobertaConfig", **BERT_SIZES), "encoder", BERTS),
+        (
+            _small("BertForSequenceClassification", "BertConfig", **BERT_SIZES),
+            "encoder", BERTS,
+        ),
+        (
+            _small("BertForPreTraining", "BertConfig", **BERT_SIZES),
+            "encoder", BERTS,
+        ),
+        (
+            _small("DistilBertModel", "DistilBertConfig", dim=8, n_heads=2, n_layers=1, hidden_dim=8),
+            "encoder", BERTS,
+        ),
+        (_small("MT5ForConditionalGeneration", "MT5Config", **T5_SIZES), "encoder_decoder", "T5For"),
+        (_small("T5EncoderModel", "T5Config", **T5_SIZES), "encoder_decoder", "T5ForConditionalGeneration"),
+    ],
+)  # fmt: skip
+def test_other_classes_are_refused_and_what_is_accepted_is_said(make, carry_it, accepted):
+    model = make()
+    with pytest.raises(ValueError, match=rf"^model is a {type(model).__name__}: a {accepted}"):
+        getattr(carry, f"{carry_it}_from_transformers")(model)
+
+
+@pytest.mark.parametrize("name", ["gpt", "encoder", "encoder_decoder"])
+def test_other_classes_of_ours_are_refused(name):
+    with pytest.raises(ValueError, match=r"^model is a Linear: a \w+ can be carried"):
+        getattr(carry, f"{name}_to_transformers")(torch.nn.Linear(2, 2))
+
+
+# ---- Dtypes ----
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("kind", FROM)
+def test_dtypes_survive_in_both_directions(kind, dtype):
+    make, from_theirs, to_theirs, _ = FROM[kind]
+    theirs = make().to(dtype)
+    ours = from_theirs(theirs)
+    again = to_theirs(ours)
+    for model in (ours, again):
+        assert {p.dtype for p in model.parameters()} == {dtype}
+    for name, tensor in again.state_dict().items():
+        assert torch.equal(tensor, theirs.state_dict()[name]), name
+    if hasattr(ours, "head") and ours.config.tied:
+        assert ours.head.weight is ours.embedding.weight
+
+
+def test_weights_of_two_types_are_refused():
+    theirs = their_t5().to(torch.bfloat16)
+    theirs.lm_head.float()
+    with pytest.raises(ValueError, match=r"^the weights are of types torch\.bfloat16, torch\.float32: call"):
+        carry.encoder_decoder_from_transformers(theirs)

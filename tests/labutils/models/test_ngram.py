@@ -1,5 +1,6 @@
 """labutils.models.ngram against slow dictionaries, against nltk.lm, and as probabilities."""
 
+import math
 from collections import Counter, defaultdict
 from itertools import chain, product
 
@@ -197,6 +198,15 @@ def test_sampled_frequencies_are_the_probabilities(temperature):
     for token in range(4):
         expected = normalise(model.probs([token]) ** (1 / temperature)) * seen[token].sum()
         assert chisquare(seen[token], expected).pvalue > 1e-3
+
+
+def test_at_no_temperature_is_the_impossible_drawn():
+    """Without a floor what was never seen has probability 0, and 0 ** (1 / inf) is 1."""
+    model = NGramModel(1, 4, unigram_floor=False).fit([0, 0, 0, 1])
+    for temperature in (1.0, 1e9, math.inf):
+        drawn = model.sample(400, np.random.default_rng(0), temperature=temperature)
+        assert set(drawn.tolist()) == {0, 1}
+    assert 140 < (drawn == 1).sum() < 260  # equally likely in the end
 
 
 def test_temperature_limits():
