@@ -87,12 +87,10 @@ def leaks(answer: Any) -> str | None:
     """Models that look ahead in one way each, models that do not, and what a test must leave as it was."""
 
     def ask(model: nn.Module, what: str, ids: list[list[int]] = IDS) -> tuple[Any, str | None]:
-        given, was_training = torch.tensor(ids), model.training
-        found = answer(model, given)
-        if isinstance(found, Tensor) and found.numel() == 1:
+        was_training = model.training
+        found = answer(model, torch.tensor(ids))
+        if isinstance(found, Tensor | np.ndarray) and found.size and np.prod(tuple(found.shape)) == 1:
             found = found.item()
-        if given.tolist() != ids:
-            return None, "your function changes the ids that it is given: work on ids.clone()."
         if not isinstance(found, bool | np.bool_):
             return None, f"for {what} it returned a {type(found).__name__}: return True or False."
         if model.training != was_training:
