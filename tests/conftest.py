@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 import book  # scripts/book.py
 from browser import CHROMIUM, FLAGS, Visit, serve
+from engine import Engine
 from places import ROOT
 
 
@@ -41,6 +42,14 @@ def address(site: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """The explorers' JavaScript."""
+    engine = Engine()
+    yield engine
+    engine.racer.close()
 
 
 @pytest.fixture(scope="session")

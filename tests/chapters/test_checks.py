@@ -35,7 +35,7 @@ RIGHT = [
     (f"{chapter}.{name}", number, answer)
     for chapter, module in TABLES.items()
     for name, answers in getattr(module, "RIGHT", {}).items()
-    for number, answer in enumerate(answers if isinstance(answers, list) else [answers])
+    for number, answer in enumerate(answers)
 ]
 WRONG = [
     (f"{chapter}.{name}", answer, words)

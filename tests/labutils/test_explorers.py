@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,45 +18,19 @@ from py_mini_racer import JSEvalException, MiniRacer
 from scipy.special import softmax
 
 import labutils
+from engine import ALT, Engine
 from labutils import explorers
 from labutils.information import cross_entropy, entropy, kl_divergence
 from labutils.models.ngram import NGramModel
 from labutils.text import Vocabulary
 from places import ROOT
 
-ALT = "Bars of something that is seen, long enough to be a description"
 START = "labutils.explorers"
 LETTERS = Vocabulary(tuple(" abcdefghijklmnopqrstuvwxyz"))
 TEXT = (
     "there was a time when the old man and the sea and the boat were one thing in the mind of the boy "
     "who had been told by the others that the man was now definitely and finally unlucky "
 ) * 2 + "a quiet zebra jumped over six lazy oxen by the quay "
-
-
-class Engine:
-    """An explorer's JavaScript in V8, without a browser."""
-
-    def __init__(self) -> None:
-        self.racer = MiniRacer()
-        for name in explorers.names():
-            self.racer.eval(explorers.source(name))
-
-    def run(self, script: str) -> Any:
-        return json.loads(str(self.racer.eval(f"JSON.stringify({script})")))
-
-    def compute(self, name: str, values: dict[str, Any], data: Any = None) -> Any:
-        return self.run(f"{START}.{name}.compute({json.dumps(values)}, {json.dumps(data)})")
-
-    def markup(self, name: str, data: Any = None, alt: str = ALT, **values: Any) -> BeautifulSoup:
-        spec = {"name": name, "alt": alt, "data": data, "values": values}
-        return BeautifulSoup(str(self.racer.eval(f"labutils.markup({json.dumps(spec)})")), "html.parser")
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine()
-    yield engine
-    engine.racer.close()
 
 
 DATA = {

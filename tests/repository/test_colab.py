@@ -27,7 +27,6 @@ from lend import normal
 from places import NOTEBOOKS, ROOT
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(shutil.which("git") is None, reason="NO GIT HERE: COLAB'S SET-UP CELL IS NOT TRIED"),
     pytest.mark.skipif(
         not (ROOT / ".git").exists(), reason="NOT A GIT CHECKOUT: COLAB'S SET-UP CELL IS NOT TRIED"

@@ -110,7 +110,6 @@ def tenth() -> Any:
     return split
 
 
-@pytest.mark.slow
 @pytest.mark.xdist_group("data")
 def test_the_bible_does_not_help_with_wikipedia(tenth: Any) -> None:
     """Exercise 8: alone over three bits, together about a tenth of a bit worse than Wikipedia by itself."""
@@ -124,7 +123,6 @@ def test_the_bible_does_not_help_with_wikipedia(tenth: Any) -> None:
     assert 0.05 < bits["both"] - bits["own"] < 0.15
 
 
-@pytest.mark.slow
 @pytest.mark.xdist_group("data")
 @pytest.mark.parametrize(("fold", "ten", "forty"), [(9, 0.04, 0.08), (5, 0.13, 0.19)])
 def test_recounting_on_the_way_closes_half_of_the_lead(

@@ -358,7 +358,6 @@ def test_calibration_error_by_hand() -> None:
 # --- what solutions state, where no cell of the page measures it
 
 
-@pytest.mark.slow
 @pytest.mark.xdist_group("data")
 def test_pairs_of_words_decide_better_and_know_less() -> None:
     """Exercise 9: accuracy 0.789 → 0.795, calibration error 0.080 → 0.132."""
@@ -379,7 +378,6 @@ def test_pairs_of_words_decide_better_and_know_less() -> None:
     assert [error["words"], error["pairs"]] == pytest.approx([0.080, 0.132], abs=0.001)
 
 
-@pytest.mark.slow
 @pytest.mark.xdist_group("data")
 def test_the_shorter_context_is_the_better_prior() -> None:
     """Exercise 8: κ = 20 and 30, 2.55 and 2.15 bits at order 4 and 6, on the first split."""

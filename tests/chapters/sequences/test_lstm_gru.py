@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from math import exp, log
 from typing import Any
 
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from py_mini_racer import MiniRacer
 from torch import nn
 
-from labutils import explorers
+from engine import Engine
 from labutils.models.recurrent import GRUCell, LSTMCell
 from places import run_cells, sources
 
@@ -106,12 +105,8 @@ Run = Any
 
 
 @pytest.fixture(scope="module")
-def racer() -> Iterator[MiniRacer]:
-    racer = MiniRacer()
-    for name in explorers.names():
-        racer.eval(explorers.source(name))
-    yield racer
-    racer.close()
+def racer(engine: Engine) -> MiniRacer:
+    return engine.racer
 
 
 def computed(racer: MiniRacer, tape: str, forget: float, gate: float, cell: str = CELLS[0]) -> Run:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -13,10 +12,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from bs4 import BeautifulSoup
-from py_mini_racer import MiniRacer
 
-from labutils import explorers
+from engine import Engine
 from labutils.models.recurrent import RNN, RNNCell
 from places import run_cells
 
@@ -24,23 +21,6 @@ from places import run_cells
 def page(*cells: str) -> dict[str, Any]:
     """The names that cells of the chapter define, with nothing but the imports before them."""
     return run_cells("rnn", cells, np=np, torch=torch, F=F, nn=torch.nn)
-
-
-class Engine:
-    """The explorers' JavaScript, without a browser."""
-
-    def __init__(self) -> None:
-        self.racer = MiniRacer()
-        for name in explorers.names():
-            self.racer.eval(explorers.source(name))
-
-    def compute(self, name: str, values: dict[str, Any]) -> Any:
-        script = f"labutils.explorers.{name}.compute({json.dumps(values)}, null)"
-        return json.loads(str(self.racer.eval(f"JSON.stringify({script})")))
-
-    def markup(self, name: str, **values: Any) -> BeautifulSoup:
-        spec = {"name": name, "alt": "A curve that is seen in this drawing", "data": None, "values": values}
-        return BeautifulSoup(str(self.racer.eval(f"labutils.markup({json.dumps(spec)})")), "html.parser")
 
 
 def weights(module: Any) -> tuple[torch.Tensor, ...]:
@@ -122,13 +102,6 @@ def test_tosses_ask_for_what_was_tossed() -> None:
 
 N, BEFORE, BACK = 64, 60, 50
 KINDS = {"identity": lambda a: a, "tanh": torch.tanh, "ReLU": torch.relu}
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine()
-    yield engine
-    engine.racer.close()
 
 
 def numbers() -> tuple[Any, Any, Any]:

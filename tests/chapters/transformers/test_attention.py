@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from bs4 import BeautifulSoup
-from py_mini_racer import MiniRacer
 from torch import nn
 
-from labutils import explorers
+from engine import Engine
 from labutils.information import entropy
 from labutils.models import attention as library
 from labutils.models.attention import attention, causal_mask, padding_mask
@@ -165,31 +161,6 @@ DIVISIONS = {"by nothing": 0.0, "by √d": 0.5, "by d": 1.0}
 AFTER = "by √d, after the softmax (001)"
 
 
-class Engine:
-    """The explorer's JavaScript in V8, without a browser."""
-
-    def __init__(self) -> None:
-        self.racer = MiniRacer()
-        for name in explorers.names():
-            self.racer.eval(explorers.source(name))
-
-    def compute(self, values: dict[str, Any]) -> Any:
-        call = f"labutils.explorers.attention_scores.compute({json.dumps(values)}, {json.dumps(VECTORS)})"
-        return json.loads(str(self.racer.eval(f"JSON.stringify({call})")))
-
-    def markup(self, **values: Any) -> BeautifulSoup:
-        alt = "Eight rows and eight columns of squares"
-        spec = {"name": "attention_scores", "alt": alt, "data": VECTORS, "values": values}
-        return BeautifulSoup(str(self.racer.eval(f"labutils.markup({json.dumps(spec)})")), "html.parser")
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine()
-    yield engine
-    engine.racer.close()
-
-
 def values(**changed: Any) -> dict[str, Any]:
     return {"width": 64, "division": "by √d", "mask": "none", "temperature": 1} | changed
 
@@ -205,7 +176,11 @@ def weights(width: int, power: float, mask: str, temperature: float) -> torch.Te
 def test_explorer_equals_attention(
     engine: Engine, width: int, temperature: float, division: str, mask: str
 ) -> None:
-    found = engine.compute(values(width=width, division=division, mask=mask, temperature=temperature))
+    found = engine.compute(
+        "attention_scores",
+        values(width=width, division=division, mask=mask, temperature=temperature),
+        VECTORS,
+    )
     expected = weights(width, DIVISIONS[division], mask, temperature)
     np.testing.assert_allclose(found["weights"], expected, atol=1e-12)
     assert found["total"] == pytest.approx(1)
@@ -214,19 +189,21 @@ def test_explorer_equals_attention(
 
 
 def test_dividing_after_the_softmax_shrinks_the_rows_and_softens_nothing(engine: Engine) -> None:
-    found = engine.compute(values(division=AFTER))
+    found = engine.compute("attention_scores", values(division=AFTER), VECTORS)
     np.testing.assert_allclose(found["weights"], weights(64, 0.0, "none", 1) / 8, atol=1e-12)
     assert found["total"] == pytest.approx(0.125)
     assert found["largest"] > 0.7
 
 
 def test_temperature_16_undoes_a_missing_division_at_256(engine: Engine) -> None:
-    hot = engine.compute(values(width=256, division="by nothing", temperature=16))
-    assert hot == engine.compute(values(width=256))
+    hot = engine.compute(
+        "attention_scores", values(width=256, division="by nothing", temperature=16), VECTORS
+    )
+    assert hot == engine.compute("attention_scores", values(width=256), VECTORS)
 
 
 def test_hidden_pairs_are_crossed_out(engine: Engine) -> None:
-    figure = engine.markup(mask="causal: no later token")
+    figure = engine.markup("attention_scores", VECTORS, mask="causal: no later token")
     assert len(figure.select("svg line")) == 28
     assert len(figure.select("svg rect.blue")) == 64 - 28 + 1  # and the key
     assert not re.search(r"NaN|undefined", str(figure))

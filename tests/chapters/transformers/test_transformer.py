@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -15,11 +13,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from bs4 import BeautifulSoup
-from py_mini_racer import MiniRacer
 from torch import nn
 
-from labutils import data, explorers
+from engine import Engine
+from labutils import data
 from labutils.checks import evaluate
 from labutils.models import transformer as library
 from labutils.models.attention import MultiHeadAttention, causal_mask
@@ -568,7 +565,6 @@ def test_road_of_independent_terms(n_layer: int) -> None:
     assert shrunk.std().item() == pytest.approx(math.sqrt(2), rel=0.03)
 
 
-@pytest.mark.slow
 def test_a_smaller_rate_replaces_warm_up() -> None:
     """Exercise 6: post-norm learns at a third of the rate, and with two blocks at all of it."""
     page = run_cells("transformer", ["text", "build"], **GIVEN)
@@ -597,33 +593,6 @@ def counted(n_layer: int, d_model: int, n_vocab: int, n_context: int, tied: bool
     positions: Any = "learned" if n_context else "none"
     config: Any = ModelConfig(**sizes, n_head=1, tied=tied, positions=positions)
     return count_parameters(config)
-
-
-class Engine:
-    """The explorers' JavaScript in V8, without a browser."""
-
-    def __init__(self) -> None:
-        self.racer = MiniRacer()
-        for name in explorers.names():
-            self.racer.eval(explorers.source(name))
-
-    def run(self, script: str) -> Any:
-        return json.loads(str(self.racer.eval(f"JSON.stringify({script})")))
-
-    def compute(self, name: str, values: dict[str, Any]) -> Any:
-        return self.run(f"labutils.explorers.{name}.compute({json.dumps(values)}, null)")
-
-    def markup(self, name: str, **values: Any) -> BeautifulSoup:
-        alt = "A block with a bar for the parameters of each of its parts"
-        spec = {"name": name, "alt": alt, "data": None, "values": values}
-        return BeautifulSoup(str(self.racer.eval(f"labutils.markup({json.dumps(spec)})")), "html.parser")
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine()
-    yield engine
-    engine.racer.close()
 
 
 def places(tied: bool = True, **sizes: int) -> dict[str, Any]:

@@ -233,7 +233,6 @@ def fresh(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-
         yield
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("fresh")
 class TestRealEntries:
     def test_the_cache_holds_what_the_catalogue_promises_and_nothing_else(self) -> None:

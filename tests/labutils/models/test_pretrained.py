@@ -30,7 +30,6 @@ def encoder():
 real = pytest.mark.xdist_group("transformers")  # one worker loads it
 
 
-@pytest.mark.slow
 @real
 def test_equals_what_transformers_loads_from_the_same_files(encoder, tmp_path, monkeypatch):
     from transformers import AutoModel, AutoTokenizer
@@ -52,7 +51,6 @@ def test_equals_what_transformers_loads_from_the_same_files(encoder, tmp_path, m
     assert not model.training
 
 
-@pytest.mark.slow
 @real
 def test_it_shows_its_attention_and_knows_what_is_alike(encoder):
     model, tokenizer = encoder
@@ -72,7 +70,6 @@ def test_it_shows_its_attention_and_knows_what_is_alike(encoder):
     assert sum(p.numel() for p in model.parameters()) == 22_713_216
 
 
-@pytest.mark.slow
 @real
 def test_our_encoder_carries_it(encoder):
     from labutils.models.exchange.carry import encoder_from_transformers
