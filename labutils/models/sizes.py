@@ -50,7 +50,7 @@ PUBLISHED: dict[str, tuple[ModelConfig, float, str]] = {
     "GPT-1": (
         ModelConfig(n_layer=12, n_head=12, d_model=768, n_vocab=40_478, n_context=512, norm="post"),
         117e6,
-        "Radford et al. 2018, section 4.1; size: Devlin et al. 2019, section 3",
+        "Radford et al. 2018, section 4.1; size: Radford et al. 2019, table 2, whose smallest is equivalent",
     ),
     "BERT-large": (  # its pooler is counted with it: count_parameters(…, pooler=True)
         ModelConfig.bert(n_layer=24, n_head=16, d_model=1024, n_vocab=30_522, n_context=512),

@@ -142,6 +142,11 @@ def normalised(x: Any) -> Any:
     return x - logsumexp(x, axis=1, keepdims=True)
 
 
+def shifted(x: Any, by: float) -> Any:
+    by = by if np.isfinite(by) else 0.0
+    return by + np.log(np.exp(x - by).sum())
+
+
 WRONG: list[tuple[str, Any, str]] = [
     ("two_flags", 88, "percentage"),
     ("two_flags", 88.05, "percentage"),
@@ -179,6 +184,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("posterior", lambda p, s, f: np.array([p, s]), "expected one number"),
     ("log_sum_exp", naive, "exp overflows"),
     ("log_sum_exp", lambda x: np.nan_to_num(naive(x)), "exp overflows"),
+    ("log_sum_exp", lambda x: shifted(x, x[np.isfinite(x)].min(initial=0)), "subtract the largest number"),
+    ("log_sum_exp", lambda x: shifted(x, x[0]), "subtract the largest number"),
     ("log_sum_exp", lambda x: np.exp(x).sum(), "take its logarithm"),
     ("log_sum_exp", lambda x: np.log2(np.exp(x).sum()), "natural one"),
     ("log_sum_exp", lambda x: np.log10(np.exp(x).sum()), "to base 10"),
