@@ -61,6 +61,10 @@ def bigram(answer: Callable[[str, str, str], Any]) -> None:
     cases += [
         (_text(seed, "snow", 40, h), h, w) for seed, h, w in ((0, "s", "n"), (1, "n", "n"), (2, "o", "s"))
     ]
+    cases += [
+        ("Ann has an Ant.", "A", "n"),
+        ("Ann has an Ant.", "n", " "),
+    ]  # capitals and spaces are characters
     for text, h, w in cases:
         pairs = Counter(pairwise(text))
         starts = sum(count for (first, _), count in pairs.items() if first == h)
@@ -104,7 +108,8 @@ def bigram(answer: Callable[[str, str, str], Any]) -> None:
 def perplexity(answer: Callable[[Floats], Any]) -> None:
     """Try four probabilities whose product is 1/512, seven drawn at random, and 5,000 of them."""
     rng = np.random.default_rng(0)
-    for probs in (np.array([1 / 2, 1 / 2, 1 / 16, 1 / 8]), rng.uniform(0.02, 0.9, size=7).round(2)):
+    drawn = rng.uniform(0.02, 0.9, size=7).round(2)
+    for probs in (np.array([1 / 2, 1 / 2, 1 / 16, 1 / 8]), drawn, np.array([1e-6, 0.25, 0.5])):
         bits, nats = float(-np.log2(probs).mean()), float(-np.log(probs).mean())
         given = "for probabilities " + ", ".join(f"{p:g}" for p in probs)
         mistakes: Mistakes = [

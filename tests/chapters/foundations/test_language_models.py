@@ -135,6 +135,9 @@ def quiet(function: Any) -> Any:
 
 
 MISTAKES: list[tuple[str, Any, str]] = [
+    ("perplexity", lambda p: 2 ** -np.log2(np.maximum(p, 1e-3)).mean(), "expected 200"),
+    ("bigram", lambda t, h, w: bigram(t.lower(), h.lower(), w.lower()), "expected 1"),
+    ("bigram", lambda t, h, w: bigram(t.replace(" ", ""), h, w), "expected 0.5"),
     ("bigram", lambda t, h, w: Counter(pairwise(t))[h, w] / t.count(h), "no follower"),
     ("bigram", lambda t, h, w: Counter(pairwise(t))[h, w] / (len(t) - 1), "P(a, b)"),
     ("bigram", lambda t, h, w: Counter(pairwise(t))[h, w] / len(t), "length of the text"),
