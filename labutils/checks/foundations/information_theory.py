@@ -111,6 +111,8 @@ def _interval(text: str, model: Model) -> tuple[Fraction, Fraction]:
 
 
 def _pair(found: Any) -> tuple[Any, Any]:
+    if isinstance(found, np.ndarray):
+        found = found.tolist()
     if not isinstance(found, (tuple, list)) or len(found) != 2:
         raise Wrong(f"it returned {found!r:.60}: expected a pair (low, high).")
     return found[0], found[1]
@@ -138,14 +140,14 @@ def interval(answer: Callable[[str, Model], tuple[Fraction, Fraction]]) -> str |
         return f'"cab" lies between {low} and {high}, not between {found[0]} and {found[1]}.'
     if _pair(answer("", _fixed)) != (Fraction(0), Fraction(1)):
         return "the empty text owns the whole interval: (0, 1)."
-    low, high = _interval("cabbc", _laplace)
-    found = _pair(answer("cabbc", _laplace))
+    low, high = _interval("cabbcabacb", _laplace)
+    found = _pair(answer("cabbcabacb", _laplace))
     if found != (low, high):
-        if found == _interval("cabbc", lambda _: _laplace("")):
+        if found == _interval("cabbcabacb", lambda _: _laplace("")):
             return "the model was asked once: ask it again before each symbol, model(text[:t])."
-        if found == _interval("cabbc", lambda _: _laplace("cabbc")):
+        if found == _interval("cabbcabacb", lambda _: _laplace("cabbcabacb")):
             return "the model saw the whole text: before symbol t it may see text[:t] only."
-        if found == _interval("cabbc", lambda prefix: dict(sorted(_laplace(prefix).items()))):
+        if found == _interval("cabbcabacb", lambda prefix: dict(sorted(_laplace(prefix).items()))):
             return "the symbols were sorted: keep the order in which the model's dictionary has them."
         return f"with a model that learns, low should be {low}, not {found[0]}: is it given text[:t]?"
     text = "cab" * 20
@@ -273,7 +275,7 @@ def hamming_syndrome(answer: Callable[[list[int]], int]) -> str | None:
         for flipped in range(8):  # 0: none
             received = [bit ^ (position == flipped) for position, bit in enumerate(word, start=1)]
             found = answer(list(received))
-            if np.size(found) != 1:
+            if np.size(np.asarray(found)) != 1:
                 return "it returned several numbers: read the three parities as one binary number, 4 2 1."
             if (value := number(found)) != flipped:
                 return _name_the_mistake(value, flipped, received)

@@ -340,6 +340,7 @@ WRONG = [
     ("mutual_information", lambda c: c / c.sum(), "expected one number"),
     ("mutual_information", lambda c: 0.5, "expected"),
     ("interval", lambda t, m: interval(t, m)[0], "pair"),
+    ("interval", lambda t, m: interval(t, lambda prefix: m(prefix[-5:])), "is it given text[:t]"),
     ("interval", lambda t, m: interval(t, m)[::-1], "wrong order"),
     ("interval", lambda t, m: (interval(t, m)[0], interval(t, m)[1] - interval(t, m)[0]), "width"),
     ("interval", lambda t, m: tuple(map(float, interval(t, m))), "not exact"),
