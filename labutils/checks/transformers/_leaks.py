@@ -87,7 +87,7 @@ def leaks(answer: Any) -> str | None:
     """Models that look ahead in one way each, models that do not, and what a test must leave as it was."""
 
     def ask(model: nn.Module, what: str, ids: list[list[int]] = IDS) -> tuple[Any, str | None]:
-        was_training = model.training
+        was_training, before = model.training, _settings(model)
         found = answer(model, torch.tensor(ids))
         if isinstance(found, Tensor | np.ndarray) and found.size and np.prod(tuple(found.shape)) == 1:
             found = found.item()
@@ -97,6 +97,8 @@ def leaks(answer: Any) -> str | None:
             modes = ["evaluation", "training"]
             was, now = modes[was_training], modes[model.training]
             return None, f"the model came in {was} mode and is left in {now} mode: put it back."
+        if _settings(model) != before:
+            return None, "the model is left changed: its dropout, or which parameters learn. Put that back."
         return bool(found), None
 
     whole = "a model in which every position sees every other"
@@ -126,6 +128,12 @@ def leaks(answer: Any) -> str | None:
         if not found:
             return f"a leak from the last token is missed where that is {token}: was it replaced by another?"
     return None
+
+
+def _settings(model: nn.Module) -> list[Any]:
+    """What a test might switch off for good: the share of each dropout, and whether a parameter learns."""
+    shares = [part.p for part in model.modules() if isinstance(part, nn.Dropout)]
+    return [*shares, *(p.requires_grad for p in model.parameters())]
 
 
 def _cases() -> list[tuple[nn.Module, bool, str, str]]:

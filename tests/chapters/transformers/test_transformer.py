@@ -243,6 +243,13 @@ def raises(*arguments: Any, **options: Any) -> Any:
     raise ZeroDivisionError("own fault")
 
 
+def without_dropout(model: Any) -> Any:
+    for part in model.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+    return model
+
+
 WRONG: list[tuple[str, Any, str]] = [
     ("pre_norm_block", post_norm, "that is post-norm: normalise what goes into"),
     ("pre_norm_block", without_first, "the first residual is missing"),
@@ -320,6 +327,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("count", lambda *sizes, **tied: {"total": count(*sizes, **tied)}, "returned a dict"),
     ("count", lambda n_layer, d, n_vocab, n_context: count(n_layer, d, n_vocab, n_context), "TypeError"),
     ("count", raises, "your code raised ZeroDivisionError: own fault"),
+    ("leaks", lambda model, ids: leaks(model.requires_grad_(False), ids), "left changed"),
+    ("leaks", lambda model, ids: leaks(without_dropout(model), ids), "left changed"),
     ("leaks", lambda model, ids: not leaks(model, ids), "True and False have changed places"),
     ("leaks", lambda model, ids: True, "it is True for a model that only looks back"),
     ("leaks", lambda model, ids: False, "it is False for a model in which every position"),
