@@ -136,7 +136,10 @@ def test_claims_are_one_table_with_pipes_escaped(displayed):
     ("rows", "message"),
     [
         ([], "^rows is empty"),
-        ([(*ROW[:3], "true")], "^verdict is 'true': expected one of holds, holds with a condition, wrong"),
+        (
+            [(*ROW[:3], "true")],
+            "^verdict is 'true': expected one of holds, holds with a condition, misleading, wrong",
+        ),
         ([(*ROW[:3], "Wrong")], "^verdict is 'Wrong'"),
         ([ROW[:3]], "^a row of claims needs four texts"),
         ([(*ROW, "more")], "^a row of claims needs four texts"),

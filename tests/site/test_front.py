@@ -355,7 +355,7 @@ def complaint(command: str) -> str | None:
     program = Path(words[0].replace("\\", "/")).name
     rest = [word for word in words[1:] if not word.startswith("PYTHON=")]
     if program == "make":
-        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         return None if set(rest) <= set(targets) else f"no such target: {command}"
     if program in ("python", "python3", "py") and rest[:1] != ["-m"]:
         scripts = [word.replace("\\", "/") for word in rest if word.endswith(".py")]

@@ -112,6 +112,10 @@ def wait_until(page: Page, expression: str, arg: object = None, seconds: float =
 
 def live_charts(page: Page) -> int:
     """Go to every chart of the page, wait until it is drawn, and return how many there are."""
+    page.evaluate("""() => {  // a chart in a folded section is drawn when that is opened
+        for (const folded of document.querySelectorAll("details"))
+            if (folded.querySelector("figure.labutils-chart")) folded.open = true;
+    }""")
     charts = page.locator("figure.labutils-chart")
     for number in range(charts.count()):
         charts.nth(number).scroll_into_view_if_needed()  # only then is it drawn
