@@ -51,6 +51,11 @@ def by_chapter(cases: Iterable[Case], chapters: list[str]) -> dict[str | None, f
     return seconds
 
 
+def is_sampled(case: Case) -> bool:
+    """Whether a test runs only for what has changed and for a sample."""
+    return bool(re.search(r"test_colab|\.site\.|tests\.chapters\.\w+\.test_", case.name))
+
+
 def sampled(n_due: int, n: int, share: int = 8) -> int:
     """Return how many of `n` run elsewhere: the `n_due` that changed, and one in `share` of the rest."""
     return min(n, n_due + -(-(n - n_due) // share))
@@ -64,12 +69,16 @@ def predict(walls: dict[str, float], cases: dict[str, list[Case]], chapters: lis
     """
     total = 0.0
     for stage, wall in walls.items():
-        seconds = by_chapter(cases.get(stage, []), chapters)
-        fixed, tested = seconds.pop(None), [chapter for chapter, spent in seconds.items() if spent]
-        spent = fixed + sum(seconds.values())
-        if not spent or not tested:
+        ran = cases.get(stage, [])
+        spent = sum(case.seconds for case in ran)
+        if not spent:
             total += wall
             continue
-        many = sampled(CHANGED, PLANNED) if stage == "elsewhere" else PLANNED
-        total += wall * (fixed + sum(seconds.values()) / len(tested) * many) / spent
+        grown = 0.0
+        for again, many in ((True, sampled(CHANGED, PLANNED)), (False, PLANNED)):
+            seconds = by_chapter([case for case in ran if is_sampled(case) == again], chapters)
+            grown += seconds.pop(None)
+            tested = [of_chapter for of_chapter in seconds.values() if of_chapter]
+            grown += sum(tested) / max(1, len(tested)) * many
+        total += wall * grown / spent
     return total

@@ -178,8 +178,10 @@ def code_key(path: Path, root: Path = ROOT) -> str:
 
 
 def key(path: Path, root: Path = ROOT) -> str:
-    """Return the hash of what a run elsewhere depends on: `code_key`, outputs, the other libraries."""
-    others = [(root / file).read_text(encoding="utf-8") for file in ELSEWHERE if (root / file).exists()]
+    """Return the hash of all that is tested: `code_key`, outputs, other libraries, the chapter's tests."""
+    tests = f"tests/chapters/{path.parent.name}/test_{path.stem}.py"
+    files = [root / file for file in (*ELSEWHERE, tests)]
+    others = [file.read_text(encoding="utf-8") for file in files if file.exists()]
     return digest([code_key(path, root), outputs(nbformat.read(path, as_version=4)), *others])
 
 

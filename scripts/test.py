@@ -4,9 +4,10 @@ python scripts/test.py [STAGE ...]      without names: all stages
   --all          the second run of all chapters and pages, not only of what has changed and a sample
   --part NAME    only the chapters of one part (notebooks/NAME) in the stages that run notebooks
 
-Each notebook runs as stored, always. What takes as long again (the run elsewhere, each page in a browser) is
-done for what has changed since it last passed, by the keys in tests/verified.json, and for a sample of the
-rest that changes with the commit. What passes is written down there: commit that file with the change.
+Each notebook runs as stored, always. What takes as long again (the run elsewhere, a chapter's own tests, each
+page in a browser) is done for what has changed since it last passed, by the keys in tests/verified.json, and
+for a sample of the rest that changes with the commit. What passes is written down there: commit that file
+with the change.
 """
 
 from __future__ import annotations
@@ -130,13 +131,13 @@ def run(stage: Stage, planned: Plan) -> int:
 def record(planned: Plan, reports: dict[str, list[costs.Case]]) -> None:
     """Write down which chapters and pages passed their second run."""
     verified = keys.Verified()
-    passed = {case.name: case.passed for case in reports.get("elsewhere", [])}
     alone = "test_notebook_alone_prints_what_is_stored[{}]"
-    chapters = {
-        name: planned.keys[name]
-        for name in planned.elsewhere
-        if any(case.endswith(alone.format(name)) and good for case, good in passed.items())
-    }
+    chapters = {}
+    for name in planned.elsewhere:
+        ran = [case for case in reports.get("elsewhere", []) if case.name.endswith(alone.format(name))]
+        own = [case for case in reports.get("tests", []) if f".test_{name}::" in case.name]
+        if ran and own and all(case.passed for case in [*ran, *own]):
+            chapters[name] = planned.keys[name]
     looked_at = [case for case in reports.get("tests", []) if "/site/" in case.name.replace(".", "/")]
     pages = {}
     for page in planned.pages:

@@ -53,6 +53,7 @@ def root(tmp_path: Path) -> Path:
         "requirements.txt": f"# --- the site\nsphinx==1.0\n{keys.PINS}: make lab\nnumpy==2.0 # why\n"
         "# --- tests\npytest==9\n",
         "tests/support/colab.py": "INSTALLED = ()\n",
+        "tests/chapters/part/test_thrown.py": "I = 1\n",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -147,11 +148,12 @@ def test_outputs_and_the_libraries_elsewhere_belong_to_the_second_run_only(root:
         cell(0, outputs=printed("1.5")),
         cell(0, outputs=printed("1.6")),
         replace("tests/support/colab.py", "()", "('numpy==1.0',)"),
+        replace("tests/chapters/part/test_thrown.py", "I = 1", "I = 2"),
     )
     for change in changes:
         change(root)
         whole.append(keys.key(path, root))
-    assert len(set(whole)) == 4
+    assert len(set(whole)) == 5
     assert keys.code_key(path, root) == code
 
 
@@ -221,14 +223,35 @@ def test_costs_belong_to_chapters_by_the_names_of_tests(tmp_path: Path) -> None:
     assert costs.read(tmp_path / "nothing.xml") == []
 
 
-def test_prediction_grows_with_the_book_where_a_chapter_costs_and_not_elsewhere(tmp_path: Path) -> None:
-    (tmp_path / "report.xml").write_text(REPORT)
-    cases = costs.read(tmp_path / "report.xml")
-    walls, reports = {"lint": 3.0, "tests": 12.0}, {"tests": cases}
-    assert costs.predict(walls, reports, ["alpha", "beta"]) == pytest.approx(3 + 6 + 3 * costs.PLANNED)
+def test_prediction_grows_with_the_book_where_a_chapter_costs_and_not_elsewhere() -> None:
+    of_alpha = costs.Case("notebooks.part.alpha::cell", 4, True)
+    of_beta = costs.Case("notebooks.part.beta::cell", 2, True)
+    of_none = costs.Case("tests.labutils.test_text::test_words", 6, True)
+    cases = [of_alpha, of_beta, of_none]
+    walls, names = {"lint": 3.0, "notebooks": 12.0}, ["alpha", "beta"]
+    assert costs.predict(walls, {"notebooks": cases}, names) == pytest.approx(3 + 6 + 3 * costs.PLANNED)
     # two workers took half as long for the same tests
-    assert costs.predict({"tests": 6.0}, reports, ["alpha", "beta"]) == pytest.approx((6 + 3 * 41) / 2)
+    half = costs.predict({"notebooks": 6.0}, {"notebooks": cases}, names)
+    assert half == pytest.approx((6 + 3 * 41) / 2)
+    assert costs.predict({"notebooks": 5.0}, {}, names) == 5  # no report: as long as it took
+
+
+@pytest.mark.parametrize(
+    ("name", "again"),
+    [
+        ("tests.repository.test_colab::test_notebook_alone_prints_what_is_stored[alpha]", True),
+        ("tests.chapters.part.test_alpha::test_page", True),
+        ("tests.site.test_accessible.TestInABrowser::test_axe_finds_nothing[notebooks/part/alpha]", True),
+        ("tests.chapters.test_checks::test_right_answer_passes[alpha.exercise-0]", False),
+        ("tests.repository.test_notebooks::test_chapter_keeps_rule[alpha-is_valid]", False),
+        ("notebooks.part.alpha::cell", False),
+    ],
+)
+def test_what_is_tried_for_a_sample_only_grows_less(name: str, again: bool) -> None:
     few = costs.sampled(costs.CHANGED, costs.PLANNED)
     assert few == 2 + 5
-    elsewhere = costs.predict({"elsewhere": 12.0}, {"elsewhere": cases}, ["alpha", "beta"])
-    assert elsewhere == pytest.approx(6 + 3 * few)
+    cases = {
+        "tests": [costs.Case(name, 4, True), costs.Case("tests.labutils.test_text::test_words", 6, True)]
+    }
+    expected = 6 + 4 * (few if again else costs.PLANNED)
+    assert costs.predict({"tests": 10.0}, cases, ["alpha"]) == pytest.approx(expected)

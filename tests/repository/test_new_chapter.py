@@ -92,7 +92,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(copy: Path, *arguments: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "BOOK_"))
+    }
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=copy,

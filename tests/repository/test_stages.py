@@ -31,6 +31,10 @@ def alone(chapter: str, *, passed: bool = True) -> Case:
     return Case(f"tests.repository.test_colab::{name}", 60.0, passed)
 
 
+def own(chapter: str, *, passed: bool = True) -> Case:
+    return Case(f"tests.chapters.part.test_{chapter}::test_page", 3.0, passed)
+
+
 def look(page: str, test: str = "test_axe_finds_nothing", *, passed: bool = True) -> Case:
     return Case(f"tests.site.test_accessible.TestInABrowser::{test}[{page}]", 2.0, passed)
 
@@ -39,7 +43,8 @@ def test_at_first_all_is_due_and_then_a_sample(stages: Any) -> None:
     first = stages.plan()
     assert sorted(first.elsewhere) == sorted(first.chapters) == sorted(CHAPTERS)
     assert {*stages.SHELL, "book/use", "notebooks/foundations/probability"} <= set(first.pages)
-    stages.record(first, {"elsewhere": [alone(chapter) for chapter in CHAPTERS]})
+    reports = {"elsewhere": [alone(chapter) for chapter in CHAPTERS], "tests": [own(c) for c in CHAPTERS]}
+    stages.record(first, reports)
     second = stages.plan()
     assert len(second.elsewhere) == 1
     assert second.chapters == first.chapters  # as stored, each of them runs always
@@ -57,10 +62,11 @@ def test_a_part_has_its_own_chapters(stages: Any) -> None:
 def test_only_what_passed_is_written_down(stages: Any) -> None:
     planned = stages.plan()
     page, other, third, fourth = [page for page in planned.pages if page.startswith("notebooks/")][:4]
-    good, bad, skipped = CHAPTERS[:3]
+    good, bad, broken, skipped = CHAPTERS[:4]
     reports = {
-        "elsewhere": [alone(good), alone(bad, passed=False)],
+        "elsewhere": [alone(good), alone(bad, passed=False), alone(broken), alone(skipped)],
         "tests": [
+            *(own(good), own(bad), own(broken, passed=False)),  # of the last none ran
             *(look(page), look(page, "test_phone")),
             *(look(other), look(other, "test_phone", passed=False)),
             look(third),  # the other test of it did not run at all
@@ -72,7 +78,6 @@ def test_only_what_passed_is_written_down(stages: Any) -> None:
     assert list(written["notebooks"]) == [good]
     assert list(written["pages"]) == [page]
     assert written["notebooks"][good] == planned.keys[good]
-    assert skipped not in written["notebooks"]
 
 
 def test_nothing_passed_leaves_no_file(stages: Any) -> None:
