@@ -20,6 +20,12 @@
     });
   }
 
+  // Resolves once all that the page itself asks for is there.
+  const loaded = () => new Promise((resolve) => {
+    if (document.readyState === "complete") resolve();
+    else addEventListener("load", resolve);
+  });
+
   // First words of sections and definitions, written by book_search.py: {page: {anchor: [title, words]}}.
   const loadLeads = () => (window.bookLeads ? Promise.resolve() : load(new URL("search-leads.js", here)));
 
@@ -31,7 +37,7 @@
         window.Search = { setIndex: (given) => (window.Search._index = given) };
         await load(new URL("language_data.js", here));
         await load(new URL("searchindex.js", root));
-      }
+      } else await loaded(); // the page's own index may come after the first words
       index = Search._index;
       titles = index.titles.map((title) => new DOMParser().parseFromString(title, "text/html").body.textContent);
     })();

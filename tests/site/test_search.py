@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from browser import BROWSER_TESTS, Visit, wait_until
 
@@ -146,6 +146,18 @@ class TestInABrowser:
         page.locator("#search-results li p.context").first.wait_for()
         assert page.locator("#search-results li a").count() >= 3
         assert page.evaluate("document.activeElement.value") == "entropy"
+        assert answers(page, "calibration")[0].startswith("calibration")
+        assert visit.faults == []
+
+    def test_results_page_whose_index_comes_last(self, visit: Visit, address: str) -> None:
+        page = visit.page
+        held: list[Route] = []
+        page.route("**/searchindex.js", lambda route: held.append(route))
+        page.goto(f"{address}/search.html?q=entropy", wait_until="commit")
+        wait_until(page, "window.bookLeads && document.activeElement.name === 'q'")
+        page.wait_for_timeout(100)  # what waits for the first words alone goes on now
+        held[0].continue_()
+        page.locator("#search-results li p.context").first.wait_for()
         assert answers(page, "calibration")[0].startswith("calibration")
         assert visit.faults == []
 
