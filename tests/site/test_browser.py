@@ -46,8 +46,8 @@ def test_charts_answer_to_their_controls(visit: Visit, address: str, name: str) 
 
 def test_search_finds_a_page(visit: Visit, address: str) -> None:
     visit.page.goto(f"{address}/search.html?q=entropy", wait_until="load")
-    visit.page.locator("#search-results ul.search li a").first.wait_for(timeout=10_000)
-    found = [str(link.get_attribute("href")) for link in visit.page.locator("ul.search a").all()]
+    visit.page.locator(".live-search-results a").first.wait_for(timeout=10_000)
+    found = [str(link.get_attribute("href")) for link in visit.page.locator(".live-search-results a").all()]
     assert any("information_theory" in address for address in found)
     assert visit.faults == []
 

@@ -135,9 +135,11 @@ def test_the_landing_page_is_the_sites_root(site: Path) -> None:
     assert root.select_one("article h1")
     assert not root.find("meta", attrs={"http-equiv": re.compile("refresh", re.I)})
     assert not (site / "book/index.html").exists(), "the same page under two addresses"
-    index = (site / "searchindex.js").read_text(encoding="utf-8")
-    names = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))["docnames"]
-    assert sorted(names) == sorted(PAGES)  # all found where they are, and 404 is not among them
+    index = (site / "_static/search/index.js").read_text(encoding="utf-8")
+    names = [page for page, _ in json.loads(index.removeprefix("window.bookIndex = ").rstrip(";\n"))["pages"]]
+    assert sorted(names) == sorted(
+        f"{page}.html" for page in PAGES
+    )  # all found where they are, and 404 is not among them
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -250,7 +252,7 @@ def test_a_lost_visitor_finds_the_way_at_any_depth(visit: Visit, below: str) -> 
         visit.faults.clear()
     visit.page.locator("#front-query").fill("entropy")
     visit.page.locator("#front-query").press("Enter")
-    visit.page.locator("ul.search a").first.wait_for(timeout=10_000)
+    visit.page.locator(".live-search-results a").first.wait_for(timeout=10_000)
     visit.page.goto(below + "a/b/c/lost", wait_until="load")
     visit.faults.clear()
     visit.page.locator("article a", has_text="Information theory").click()

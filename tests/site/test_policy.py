@@ -149,7 +149,7 @@ class TestInABrowser:
             query = "?q=entropy" if name == "search" else ""
             strict.page.goto(f"{base}/{name}.html{query}", wait_until="load")
             if query:
-                strict.page.locator("#search-results li a").first.wait_for()
+                strict.page.locator(".live-search-results a").first.wait_for()
             assert violations(strict.page) == [], name
         assert strict.faults == []
 

@@ -2,16 +2,61 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from playwright.sync_api import Page, Route
 
+import book
+import book_search
 from browser import BROWSER_TESTS, Visit, wait_until
+from places import ROOT
 
 PAGE = "notebooks/foundations/probability.html"
+# What is typed, and a part of the title or the address that one of the first three answers must have.
+KNOWN = {
+    "entropy": "entropy · 信息熵",
+    "perplexity": "#bits-perplexity-and-how-many-ways-to-go-on",
+    "calibration": "#term-calibration",
+    "does its 0.99 mean 0.99": "#does-its-0-99-mean-0-99",
+    "temperature": "#term-temperature",
+    "vanishing gradient": "#term-vanishing-gradient",
+    "gradient clipping": "#when-the-gradient-explodes",
+    "smoothing is a prior": "#smoothing-is-a-prior",
+    "bits per character": "#term-bits-per-character",
+    "why divide by the square root": "attention.html",
+    "scaled dot product": "#why-the-square-root",
+    "residual": "#term-residual-connection",
+    "late mask": "#a-late-mask-learnt",
+    "gzip": "#a-language-model-is-a-compressor",
+    "zipf": "#laws-of-words-and-a-monkey",
+    "noisy": "#through-a-noisy-wire",
+    "colab": "#run-it-in-colab",
+    "self attention": "#term-self-attention",
+    "models": "#models",
+    "entropies": "entropy · 信息熵",
+    # slips of the keyboard
+    "perplexty": "#term-perplexity",
+    "entorpy": "entropy · 信息熵",
+    "atention": "#term-attention",
+    "vanishing gradeint": "#term-vanishing-gradient",
+    # Chinese
+    "熵": "entropy · 信息熵",
+    "困惑度": "#bits-perplexity-and-how-many-ways-to-go-on",
+    "注意力": "#term-attention",
+    "梯度消失": "#term-vanishing-gradient",
+    # names in code, and of authors
+    "log_sum_exp": "#and-the-product-is-zero",
+    "masked_fill": "attention.html",
+    "kullback": "Kullback and Leibler (1951)",
+    "hochreiter": "Hochreiter and Schmidhuber (1997)",
+    "Rehurek": "Řehůřek and Sojka (2010)",
+}
 
 
 @pytest.fixture(scope="module", params=["served", "from disk"])
@@ -19,51 +64,61 @@ def base(request: pytest.FixtureRequest, site: Path, address: str) -> str:
     return address if request.param == "served" else site.as_uri()
 
 
-def leads(site: Path) -> dict[str, dict[str, list[str]]]:
-    text = (site / "_static/search-leads.js").read_text("utf-8")
-    found = json.loads(text.removeprefix("window.bookLeads = ").rstrip(";\n"))
-    assert isinstance(found, dict)
-    return found
+def script(path: Path) -> Any:
+    """Return what a script of the index sets."""
+    return json.loads(path.read_text("utf-8").split(" = ", 1)[1].rstrip(";\n"))
 
 
-def index(site: Path) -> dict[str, object]:
-    text = (site / "searchindex.js").read_text("utf-8")
-    found = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
-    assert isinstance(found, dict)
-    return found
+# --- the index
 
 
-# --- what the script leans on, none of it promised by Sphinx
+def test_every_page_section_and_definition_is_in_the_index(site: Path) -> None:
+    index = script(site / "_static/search/index.js")
+    pages = [page for page, _ in index["pages"]]
+    assert sorted(pages) == sorted(f"{page}.html" for page in book.pages_of_toc(ROOT))
+    for number, page in enumerate(pages):
+        html = BeautifulSoup((site / page).read_text("utf-8"), "html.parser")
+        mine = [(anchor, title) for own, anchor, title in index["sections"] if own == number]
+        texts = script(site / f"_static/search/{number}.js")
+        assert len(texts) == len(mine), page
+        assert mine[0][0] == "", page
+        missing = [anchor for anchor, _ in mine[1:] if html.find(id=anchor) is None]
+        assert missing == [], f"{page}: results that lead nowhere"
+        headings = {str(section["id"]) for section in html.select("article section section[id]")}
+        assert headings <= {anchor for anchor, _ in mine}, page
+        said = [line for text in texts for line in text.split("\n")]
+        assert any(len(line) > 60 for line in said), page
+        assert not [line for line in said if "\\frac" in line or "{cite" in line], page
+    titles = [title for _, _, title in index["sections"]]
+    assert "perplexity · 困惑度" in titles
+    assert "Kullback and Leibler (1951)" in titles
 
 
-def test_sphinx_index_has_the_form_that_the_script_reads(site: Path) -> None:
-    has = index(site)
-    assert {"alltitles", "docnames", "indexentries", "terms", "titles", "titleterms"} <= set(has)
-    title, places = next(iter(has["alltitles"].items()))  # type: ignore[attr-defined]
-    assert isinstance(title, str)
-    assert isinstance(places[0][0], int)
-    assert isinstance(places[0][1], str | None)
-    language = (site / "_static/language_data.js").read_text("utf-8")
-    assert "Stemmer" in language
-    assert "stemWord" in language
-    assert "stopwords" in language
-    assert "_index" in (site / "_static/searchtools.js").read_text("utf-8")
+def test_the_index_is_light_and_comes_when_it_is_needed(site: Path) -> None:
+    """Of 33 chapters it is about 270 kB, once, and 25 kB for each page of which results are shown."""
+    page = (site / PAGE).read_text("utf-8")
+    assert "_static/search/" not in page
+    assert "search-engine" not in page
+    static = site / "_static"
+    packed = {path.name: len(gzip.compress(path.read_bytes(), 6)) for path in static.glob("search/*.js")}
+    packed["search-engine.js"] = len(gzip.compress((static / "search-engine.js").read_bytes(), 6))
+    print(packed)
+    pages = len(book.pages_of_toc(ROOT))
+    assert packed.pop("index.js") < 15_000 + 6_000 * pages
+    assert max(packed.values()) < 40_000
+    assert not (site / "searchindex.js").exists(), "Sphinx's own index, which nothing reads"
+    assert not (static / "searchtools.js").exists()
 
 
-def test_every_page_and_definition_has_its_first_words(site: Path) -> None:
-    has, said = index(site), leads(site)
-    assert set(said) == set(has["docnames"])  # type: ignore[call-overload]
-    for page, sections in said.items():
-        assert sections[""][1], page
-    assert "perplexity · 困惑度" in {title for title, _ in said["book/glossary"].values()}
-    words = [words for sections in said.values() for _, words in sections.values()]
-    assert not [text for text in words if len(text) > 150 or "\\" in text or "\n" in text]
-
-
-def test_other_pages_load_the_small_script_alone(site: Path) -> None:
-    asked = re.findall(r'src="([^"]+)"', (site / PAGE).read_text("utf-8"))
-    assert sum("/search.js" in address for address in asked) == 1
-    assert not [address for address in asked if "searchindex" in address or "searchtools" in address]
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Řehůřek’s log_sum_exp of 12, in 1948", ["rehurek", "s", "log_sum_exp", "12", "1948"]),
+        ("信息熵 is entropy", ["信", "息", "熵", "信息", "息熵", "entropy"]),
+    ],
+)
+def test_words_of_a_text(text: str, words: list[str]) -> None:
+    assert list(book_search.words(text)) == words
 
 
 # --- in a browser
@@ -72,7 +127,7 @@ def test_other_pages_load_the_small_script_alone(site: Path) -> None:
 def answers(page: Page, typed: str) -> list[str]:
     """Type into the field that has the focus and return the titles of the answers."""
     page.keyboard.press("Control+a")
-    page.keyboard.type(typed)
+    page.keyboard.insert_text(typed)  # as an input method does, too
     mine = "document.activeElement.form.nextElementSibling.dataset.answers"
     wait_until(page, f"{mine} === {json.dumps(typed)}")
     return page.locator(".live-search:visible .live-search-title").all_inner_texts()
@@ -91,19 +146,22 @@ class TestInABrowser:
         assert answers(page, "困惑")[0] == "perplexity · 困惑度"
         assert answers(page, "smoothing prior")[0] == "Smoothing is a prior"
         assert answers(page, "SMOOTHING IS A PRIOR")[0] == "Smoothing is a prior"
-        assert "How to use this book" in answers(page, "jupyter")  # in the text, in no heading
+        assert "A language model is a compressor" in answers(page, "gzip")  # in the text, in no heading
         assert answers(page, "xyzzy") == []
         status = page.locator("[role=status].live-search-status").first
         assert status.inner_text() == "Nothing found."
         assert answers(page, "<img src=x>") is not None  # nothing typed is taken for markup
         assert page.locator(".live-search img").count() == 0
-        assert sum("searchindex.js" in url for url in loaded) == 1
-        # A glossary entry shows what it says; a section shows where it is.
+        assert sum("search/index.js" in url for url in loaded) == 1
+        # Each answer shows where it is and the sentence that matches, with the words marked.
         answers(page, "perplexity")
-        first = page.locator(".live-search-results a").first.inner_text()
-        assert "Glossary" in first
-        assert "cross-entropy" in first
-        assert re.match(r"\d+ results", status.inner_text())
+        links = page.locator(".live-search:visible .live-search-results a")
+        assert "Glossary" in links.first.inner_text()
+        assert "cross-entropy" in links.first.inner_text()
+        for said in page.locator(".live-search:visible .live-search-words").all():
+            assert "perplexit" in said.locator("mark").first.inner_text().lower()
+            assert len(said.inner_text()) < 200
+        assert re.match(r"\d+ results?\.", status.inner_text())
         assert visit.faults == []
 
     def test_by_keyboard(self, visit: Visit, base: str) -> None:
@@ -143,8 +201,8 @@ class TestInABrowser:
     def test_results_page(self, visit: Visit, base: str) -> None:
         page = visit.page
         page.goto(f"{base}/search.html?q=entropy", wait_until="load")
-        page.locator("#search-results li p.context").first.wait_for()
-        assert page.locator("#search-results li a").count() >= 3
+        page.locator(".bd-search-container .live-search-results mark").nth(12).wait_for()
+        assert page.locator(".bd-search-container .live-search-results a").count() > 10
         assert page.evaluate("document.activeElement.value") == "entropy"
         assert answers(page, "calibration")[0].startswith("calibration")
         assert visit.faults == []
@@ -152,20 +210,54 @@ class TestInABrowser:
     def test_results_page_whose_index_comes_last(self, visit: Visit, address: str) -> None:
         page = visit.page
         held: list[Route] = []
-        page.route("**/searchindex.js", lambda route: held.append(route))
-        page.goto(f"{address}/search.html?q=entropy", wait_until="commit")
-        wait_until(page, "window.bookLeads && document.activeElement.name === 'q'")
-        page.wait_for_timeout(100)  # what waits for the first words alone goes on now
+        page.route("**/search/index.js", lambda route: held.append(route))
+        page.goto(f"{address}/search.html?q=entropy", wait_until="domcontentloaded")
+        wait_until(page, "document.activeElement.value === 'entropy'")
+        page.keyboard.press("Control+a")
+        page.keyboard.type("calibration")
         held[0].continue_()
-        page.locator("#search-results li p.context").first.wait_for()
         assert answers(page, "calibration")[0].startswith("calibration")
         assert visit.faults == []
 
+    def test_known_items(self, visit: Visit, address: str) -> None:
+        """What a reader looks for is among the first three answers."""
+        page = visit.page
+        page.goto(f"{address}/search.html", wait_until="load")
+        lost = {}
+        for typed, wanted in KNOWN.items():
+            answers(page, typed)
+            links = page.locator(".live-search:visible .live-search-results a").all()[:3]
+            shown = [
+                f"{link.locator('.live-search-title').inner_text()} {link.get_attribute('href')}"
+                for link in links
+            ]
+            if not any(wanted in one for one in shown):
+                lost[typed] = shown
+        assert lost == {}
+        assert len(KNOWN) >= 25
+
+    def test_a_slip_of_the_keyboard_is_said(self, visit: Visit, address: str) -> None:
+        visit.page.goto(f"{address}/search.html", wait_until="load")
+        assert answers(visit.page, "perplexty")[0] == "perplexity · 困惑度"
+        status = visit.page.locator(".bd-search-container .live-search-status").inner_text()
+        assert status.startswith("Nothing says “perplexty”; this is for “perplexity”.")
+
+    def test_a_chinese_term_finds_the_sections_that_use_it(self, visit: Visit, address: str) -> None:
+        visit.page.goto(f"{address}/search.html", wait_until="load")
+        titles = answers(visit.page, "熵")
+        assert titles[0] == "entropy · 信息熵"
+        assert "The price of a wrong belief" in titles
+        assert visit.page.locator(".live-search:visible .live-search-words mark").first.inner_text() == "熵"
+        # Pages say most things in English alone: a term of the glossary finds them by its English name.
+        assert "Bits, perplexity, and how many ways to go on" in answers(visit.page, "困惑度")[:3]
+
     def test_a_missing_index_is_said(self, visit: Visit, address: str) -> None:
-        visit.page.route("**/searchindex.js", lambda route: route.abort())
+        visit.page.route("**/search/index.js", lambda route: route.abort())
         visit.page.goto(f"{address}/{PAGE}", wait_until="load")
         visit.page.keyboard.press("Control+k")
         visit.page.keyboard.type("entropy")
         status = visit.page.locator(".live-search-status").first
         status.wait_for()
-        assert "searchindex.js does not load" in status.inner_text()
+        assert "search/index.js does not load" in status.inner_text()
+        visit.page.unroute("**/search/index.js")  # the network is back
+        assert answers(visit.page, "perplexity")[0] == "perplexity · 困惑度"
