@@ -4,9 +4,9 @@ A cell that calls `labutils.figures.claims` stores its table as Markdown. Here t
 chapters are read when the site is built, so that no page types what they say:
 
 * the directive `{claims-ledger}` shows all claims with their verdicts, each chapter's under a link to it;
-* `{{ claims }}`, `{{ wrong }}` and `{{ chapters }}` are numbers for a sentence, `{{ Chapters }}` begins one, as a
-  word where there is one, and `{{ verdicts }}` says how many claims got which: "40 are wrong, …, 9 hold", `{{ others }}` the same
-  without those that are wrong;
+* `{{ claims }}`, `{{ wrong }}` and `{{ chapters }}` are numbers for a sentence, `{{ Chapters }}` begins one,
+  as a word where there is one; `{{ verdicts }}` says how many claims got which: "40 are wrong, …, 9 hold",
+  and `{{ others }}` the same without those that are wrong;
 * the directive `{claims-strip}` draws them, a cell for each claim, in the order and colours of the verdicts.
 """
 

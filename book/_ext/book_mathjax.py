@@ -2,9 +2,10 @@
 
 MathJax comes from an installed package and runs in a JavaScript engine without a browser. Formulas therefore
 stand without JavaScript and in print, cost no script time, and TeX that MathJax does not understand stops the
-build. Each formula also holds its MathML, which is what screen readers say, and its TeX, which `copy-tex.js` puts on
-the clipboard. A displayed one says how wide it is, so that site.css can fit it into a narrow place. The pages share
-one style sheet, `mathjax/mathjax.css`, with the rules of the characters that the site uses, and a few font files.
+build. Each formula also holds its MathML, which is what screen readers say, and its TeX, which `copy-tex.js`
+puts on the clipboard. A displayed one says how wide it is, so that site.css can fit it into a narrow place.
+The pages share one style sheet, `mathjax/mathjax.css`, with the rules of the characters that the site uses,
+and a few font files.
 """
 
 from __future__ import annotations

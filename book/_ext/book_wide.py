@@ -1,8 +1,8 @@
 """What is wider than a phone: tables that code printed, and names of code within prose.
 
-A printed table keeps its columns only while its lines stay whole. In an output, lines that stand in columns become
-a box, `<span class="columns">`, that scrolls sideways (site.css, access.js); all other lines wrap as prose does.
-A dotted name may break behind its dots and underscores, `<wbr>`, and nowhere else.
+A printed table keeps its columns only while its lines stay whole. In an output, lines that stand in columns
+become a box, `<span class="columns">`, that scrolls sideways (site.css, access.js); all other lines wrap as
+prose does. A dotted name may break behind its dots and underscores, `<wbr>`, and nowhere else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 from sphinx.application import Sphinx
 
 OUTPUT = re.compile(
-    r'(<div class="output (?:stream|text_plain)\b[^"]*"><div class="highlight"><pre><span></span>)(.*?)(</pre>)',
+    r'(<div class="output (?:stream|text_plain)\b[^"]*"><div class="highlight"><pre><span></span>)'
+    r"(.*?)(</pre>)",
     re.DOTALL,
 )
 TAG = re.compile(r"<[^>]*>")
@@ -23,18 +24,18 @@ COLUMN = re.compile(r"(?:^|\S) {2,}\S|^ ?\[")
 ENTRY = re.compile(r"(?<!\S)\S")
 CODE = re.compile(r'<code class="docutils literal notranslate">.*?</code>', re.DOTALL)
 PIECE = re.compile(r'(?<=<span class="pre">)[^<]+')
-JOINT = re.compile(r"(?<=\w)([._/]+)(?=\w)")
+JOINT = re.compile(r"(?<=[^\W_])([._/]+)(?=[^\W\d_])")
 
 
 def aligned(line: str, other: str) -> bool:
     """Whether at least half of the entries of two lines stand below each other."""
     here, there = ({at.start() for at in ENTRY.finditer(text)} for text in (line, other))
     both = len(here & there)
-    return both >= 2 and 2 * both >= min(len(here), len(there))
+    return both >= 2 and 2 * both >= max(len(here), len(there))
 
 
 def tables(lines: list[str]) -> list[range]:
-    """Return which runs of at least two lines are tables: lines with columns, and what is aligned with them."""
+    """Return which runs of two lines or more are tables: lines with columns, and those aligned with them."""
     is_row = [bool(COLUMN.search(line)) for line in lines]
     for order in (range(1, len(lines)), range(len(lines) - 2, -1, -1)):
         step = order.step
