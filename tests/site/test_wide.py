@@ -236,6 +236,15 @@ class TestOnALaptop:
         assert code.evaluate(size) == 13
         visit.page.context.close()
 
+    @pytest.mark.parametrize("system", ["light", "dark"])
+    def test_words_of_code_have_colours(self, browser: Browser, address: str, system: str) -> None:
+        visit = Visit(browser, viewport=LAPTOP, color_scheme=system)
+        visit.page.goto(f"{address}/{CHAPTER}", wait_until="load")
+        colours = visit.page.evaluate("""["k", "s2", "mi", "nf", "nb", "c1", "n"].map((kind) =>
+            getComputedStyle(document.querySelector(`.cell_input pre span.${kind}`)).color)""")
+        visit.page.context.close()
+        assert len(set(colours)) == len(colours)
+
     def test_no_formula_is_cut_on_screen_or_paper(self, browser: Browser, address: str) -> None:
         visit = Visit(browser, viewport=LAPTOP)
         visit.page.goto(f"{address}/{GATES}", wait_until="load")
