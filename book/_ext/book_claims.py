@@ -4,8 +4,10 @@ A cell that calls `labutils.figures.claims` stores its table as Markdown. Here t
 chapters are read when the site is built, so that no page types what they say:
 
 * the directive `{claims-ledger}` shows all claims with their verdicts, each chapter's under a link to it;
-* `{{ claims }}` and `{{ chapters }}` are numbers for a sentence, `{{ Chapters }}` begins one, as a word where
-  there is one, and `{{ verdicts }}` says how many claims got which: "40 are wrong, …, 9 hold".
+* `{{ claims }}`, `{{ wrong }}` and `{{ chapters }}` are numbers for a sentence, `{{ Chapters }}` begins one,
+  as a word where there is one; `{{ verdicts }}` says how many claims got which: "40 are wrong, …, 9 hold",
+  and `{{ others }}` the same without those that are wrong;
+* the directive `{claims-strip}` draws them, a cell for each claim, in the order and colours of the verdicts.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
+from book_access import VERDICTS as KINDS
 from labutils.figures import VERDICTS
 
 HEAD = "| Where | Claim | Measured here | Verdict |"
@@ -111,7 +114,9 @@ def numbers(read: list[Chapter]) -> dict[str, str]:
         "chapters": str(len(read)),
         "Chapters": WORDS[len(read)] if len(read) < len(WORDS) else str(len(read)),
         "claims": str(count.total()),
+        "wrong": str(count["wrong"]),
         "verdicts": ", ".join(told),
+        "others": ", ".join(told[1:] if count["wrong"] else told),
     }
 
 
@@ -145,6 +150,31 @@ class Ledger(SphinxDirective):
         return list(parent.children)
 
 
+class Strip(SphinxDirective):
+    """A picture of how many claims got which verdict; the text beside it says so in numbers."""
+
+    def run(self) -> list[nodes.Node]:
+        root = Path(self.env.srcdir)
+        read = chapters(root)
+        for one in read:
+            self.env.note_dependency(str(root / f"{one.page}.ipynb"))
+        return [nodes.raw("", strip(verdicts(read)), format="html")]
+
+
+def strip(count: Counter[str]) -> str:
+    """Return a row of cells as SVG, a cell for each claim, those of a verdict side by side."""
+    cells, left = [], 0
+    for verdict in SAID:
+        for _ in range(count[verdict]):
+            cells.append(f'<rect class="verdict-{KINDS[verdict]}" x="{left}" width="8" height="20"/>')
+            left += 10
+        left += 8 if count[verdict] else 0
+    return (
+        f'<svg class="claims-strip" viewBox="0 0 {max(left - 10, 1)} 20" preserveAspectRatio="none" '
+        f'aria-hidden="true">{"".join(cells)}</svg>'
+    )
+
+
 def set_numbers(app: Sphinx, config: Config) -> None:
     """Offer the numbers to the pages as MyST's substitutions."""
     root = Path(app.srcdir)
@@ -154,6 +184,7 @@ def set_numbers(app: Sphinx, config: Config) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("claims-ledger", Ledger)
+    app.add_directive("claims-strip", Strip)
     app.connect("config-inited", set_numbers)
     # A change of this file is a reason to read all pages anew.
     own = zlib.crc32(Path(__file__).read_bytes())

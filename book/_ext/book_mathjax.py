@@ -2,16 +2,20 @@
 
 MathJax comes from an installed package and runs in a JavaScript engine without a browser. Formulas therefore
 stand without JavaScript and in print, cost no script time, and TeX that MathJax does not understand stops the
-build. Each formula also holds its MathML, which is what screen readers say. The pages share one style sheet,
-`mathjax/mathjax.css`, with the rules of the characters that the site uses, and a few font files.
+build. Each formula also holds its MathML, which is what screen readers say, and its TeX, which `copy-tex.js`
+puts on the clipboard. A displayed one says how wide it is, so that site.css can fit it into a narrow place.
+The pages share one style sheet, `mathjax/mathjax.css`, with the rules of the characters that the site uses,
+and a few font files.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import zlib
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
@@ -41,10 +45,20 @@ PARTS = (
 CONTENT = re.compile(r'content: "((?:[^"\\]|\\.)*)"')
 FONTS = "output/chtml/fonts/woff-v2"
 STYLE_SHEET = "mathjax/mathjax.css"
+SCRIPT = "copy-tex.js"
+FITS = 12  # em: a formula of this width fits everywhere
 OWN_RULES = """
 /* MathJax's letters are small: as high as those of the prose around them. */
 mjx-container[jax="CHTML"] { font-size: 119.5%; }
 """
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula as HTML, and how wide it is in its own em; 0 if it stands within a line."""
+
+    html: str
+    width: float
 
 
 class Setter:
@@ -58,15 +72,15 @@ class Setter:
         for part in PARTS:
             self.engine.eval((files() / part).read_text(encoding="utf-8"))
         self.engine.eval((Path(__file__).parent / "mathjax_setter.js").read_text(encoding="utf-8"))
-        self.done: dict[tuple[str, bool], str] = {}
+        self.done: dict[tuple[str, bool], Formula] = {}
 
-    def set(self, tex: str, display: bool) -> str:
-        """Return a formula as HTML; raises ValueError where MathJax does not understand it."""
+    def set(self, tex: str, display: bool) -> Formula:
+        """Return a formula set; raises ValueError where MathJax does not understand it."""
         if (tex, display) not in self.done:
             answer = json.loads(str(self.engine.call("set", tex, display)))
             if "fault" in answer:
                 raise ValueError(answer["fault"])
-            self.done[tex, display] = answer["html"]
+            self.done[tex, display] = Formula(answer["html"], answer["width"])
         return self.done[tex, display]
 
     def css(self) -> str:
@@ -93,29 +107,33 @@ def tex_of(node: nodes.Element) -> str:
     return rf"\begin{{split}}{tex}\end{{split}}"
 
 
-def write(self: HTML5Translator, node: nodes.Element, display: bool) -> None:
-    """Write a formula into the page."""
+def set_formula(node: nodes.Element, display: bool) -> Formula:
+    """Return a node's formula set; one that MathJax does not understand stops the build."""
     try:
-        self.body.append(setter().set(tex_of(node), display))
+        return setter().set(tex_of(node), display)
     except ValueError as error:
         logger.warning("TeX that MathJax cannot set: %s in %s", error, tex_of(node)[:200], location=node)
+        return Formula("", 0)
 
 
 def visit_inline(self: HTML5Translator, node: nodes.math) -> None:
-    self.body.append(self.starttag(node, "span", "", CLASS="math notranslate nohighlight"))
-    write(self, node, display=False)
-    self.body.append("</span>")
+    tex = str(node.astext()).strip()
+    start = self.starttag(node, "span", "", CLASS="math notranslate nohighlight", **{"data-tex": tex})
+    self.body.append(f"{start}{set_formula(node, display=False).html}</span>")
     raise nodes.SkipNode
 
 
 def visit_block(self: HTML5Translator, node: nodes.math_block) -> None:
-    self.body.append(self.starttag(node, "div", "", CLASS="math notranslate nohighlight"))
+    formula = set_formula(node, display=True)
+    more = {"data-tex": str(node.astext()).strip()}
+    if formula.width > FITS:
+        more["style"] = f"--width: {math.ceil(formula.width)}"
+    self.body.append(self.starttag(node, "div", "", CLASS="math notranslate nohighlight", **more))
     if node.get("number"):
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
         self.add_permalink_ref(node, _("Link to this equation"))
         self.body.append("</span>")
-    write(self, node, display=True)
-    self.body.append("</div>\n")
+    self.body.append(f"{formula.html}</div>\n")
     raise nodes.SkipNode
 
 
@@ -125,9 +143,10 @@ def choose(app: Sphinx, config: Any) -> None:
 
 
 def load_where_used(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Ask for the style sheet on pages with a formula, in its text or its table of contents."""
+    """Ask for style sheet and script on pages with a formula, in its text or its table of contents."""
     if "<mjx-container" in context.get("body", ""):
         app.add_css_file(STYLE_SHEET, priority=700)
+        app.add_js_file(SCRIPT)
 
 
 def write_files(app: Sphinx, exception: Exception | None) -> None:

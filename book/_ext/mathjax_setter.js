@@ -1,5 +1,5 @@
 // Sets formulas at build time: runs in a JavaScript engine without a browser, after MathJax's own components.
-// set(tex, display) returns {html} or {fault}; css() what the formulas set so far need.
+// set(tex, display) returns {html, width} or {fault}; css() what the formulas set so far need.
 var set, css;
 (() => {
   "use strict";
@@ -21,11 +21,20 @@ var set, css;
   const html = new output.chtml_ts.CHTML({ font, adaptiveCSS });
   const page = mathjax.mathjax.document("", { InputJax: tex, OutputJax: html });
 
+  // How wide a formula is, in its own em: what it stands in may be narrower.
+  const width = (source, display) => {
+    const item = new page.options.MathItem(source, tex, display);
+    item.setMetrics(16, 8, 16 * 50, 1e6, 1);
+    item.compile(page);
+    return html.getBBox(item, page).w;
+  };
+
   set = (source, display) => {
     try {
       // Widths in pixels are not known here; nothing in a formula depends on them but line breaks, which are off.
       return JSON.stringify({
         html: adaptor.outerHTML(page.convert(source, { display, em: 16, ex: 8, containerWidth: 16 * 50 })),
+        width: display ? width(source, display) : 0,
       });
     } catch (error) {
       return JSON.stringify({ fault: String(error.message) });

@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup
 
 import book
 import book_claims
+from book_access import VERDICTS as KINDS
 from labutils.figures import VERDICTS, claims
 from places import NOTEBOOKS, ROOT
 
@@ -56,6 +57,18 @@ def test_the_numbers_of_the_front_page_are_those_of_the_ledger(site: Path) -> No
         assert not re.search(r"\d+ (claims|are wrong|holds?\b)", source), "a number that is typed"
 
 
+def test_the_first_screen_tells_and_draws_the_verdicts(site: Path) -> None:
+    count = counted(soup(site / "book/claims.html"))
+    fact = soup(site / "index.html").select_one(".front-claims")
+    assert fact is not None
+    assert fact.select_one("strong").get_text() == f"{count['wrong']} of {count.total()} claims are wrong."
+    others = re.findall(r"\d+", fact.get_text().split("Of the others,")[1])
+    assert sum(map(int, others)) == count.total() - count["wrong"]
+    assert fact.select_one('a[href="book/claims.html"]')
+    drawn = Counter(str(cell["class"][0]).removeprefix("verdict-") for cell in fact.select("svg rect"))
+    assert drawn == Counter({KINDS[verdict]: number for verdict, number in count.items()})
+
+
 def test_a_table_is_read_as_labutils_writes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(f"00{n} §1", "a | b", "$x$ is 2", verdict) for n, verdict in enumerate(VERDICTS)]
     shown: list[dict[str, str]] = []
@@ -68,7 +81,8 @@ def test_a_table_is_read_as_labutils_writes_it(monkeypatch: pytest.MonkeyPatch) 
     )
     assert one["verdicts"] == "1 is wrong, 1 is misleading, 1 holds with a condition, 1 holds"
     assert many["verdicts"] == "2 are wrong, 2 are misleading, 2 hold with a condition, 2 hold"
-    assert (one["Chapters"], one["claims"]) == ("One", "4")
+    assert (one["Chapters"], one["claims"], one["wrong"]) == ("One", "4", "1")
+    assert one["others"] == "1 is misleading, 1 holds with a condition, 1 holds"
 
 
 NO_TABLES = (

@@ -271,7 +271,9 @@ def test_one_screen_shows_what_the_book_is(browser, below: str) -> None:  # type
     for part in (
         "article h1",
         ".front-lead",
-        ".front-number",
+        ".front-claims",
+        ".front-claims a",
+        "svg.claims-strip",
         ".front-live figure.labutils-explorer",
         ".front-bars",
         ".front-start a",
@@ -337,6 +339,11 @@ def test_a_phone_shows_the_front_without_scrolling_sideways(browser, below: str,
             figure = visit.page.locator(".front-live figure.labutils-explorer").first.bounding_box()
             assert figure is not None
             assert figure["y"] < 640, "a phone's first screen does not reach the explorer"
+            fact = visit.page.locator(".front-claims").bounding_box()
+            assert fact is not None
+            assert fact["y"] + fact["height"] < 640, (
+                "a phone's first screen does not say what is most striking"
+            )
     visit.page.context.close()
 
 
