@@ -1,7 +1,7 @@
 """An Atom feed of what has changed, made from the sections of book/changelog.md.
 
-Each entry of the page is a section under a target that holds its date, `(changes-2026-11-28)=`. Date and target
-stay as they are for good, and so does the entry's id in the feed; its words may be mended.
+Each entry of the page is a section under a target that holds its date, `(changes-2026-11-28)=`. Date and
+target stay as they are for good, and so does the entry's id in the feed; its words may be mended.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 PAGE = "book/changelog"
 FEED = "book/changes.xml"
 ANCHOR = re.compile(r"changes-(\d{4}-\d\d-\d\d)")
-HREF = re.compile(r'(?<=\s)href="([^"]*)"')  # a feed is read elsewhere: its links are absolute
+HREF = re.compile(r'(?<=\s)href="([^"]*)"')
 ATOM = "http://www.w3.org/2005/Atom"
 
 
@@ -41,6 +41,11 @@ class Entry:
     said: str
 
 
+def absolute(said: str, base: str) -> str:
+    """Return HTML whose links lead there from anywhere: a feed is read elsewhere."""
+    return HREF.sub(lambda at: f'href="{html.escape(urljoin(base, html.unescape(at[1])))}"', said)
+
+
 def entries(app: Sphinx, page: nodes.document) -> list[Entry]:
     """Return the changes that the page tells, in its order."""
     assert isinstance(app.builder, StandaloneHTMLBuilder)
@@ -50,13 +55,11 @@ def entries(app: Sphinx, page: nodes.document) -> list[Entry]:
             continue
         anchor = next((name for name in section["ids"] if ANCHOR.fullmatch(name)), None)
         if anchor is None:
-            logger.warning("a change needs its date above its heading: (changes-2026-11-28)=", location=section)
+            logger.warning("a change needs its date above it: (changes-2026-11-28)=", location=section)
             continue
         day = date.fromisoformat(anchor.removeprefix("changes-"))
         said = "".join(app.builder.render_partial(part)["fragment"] for part in section.children[1:])
-        base = address_of(app, PAGE)
-        said = HREF.sub(lambda at: f'href="{html.escape(urljoin(base, html.unescape(at[1])))}"', said)
-        found.append(Entry(anchor, day, section[0].astext(), said))
+        found.append(Entry(anchor, day, section[0].astext(), absolute(said, address_of(app, PAGE))))
     if [entry.day for entry in found] != sorted((entry.day for entry in found), reverse=True):
         logger.warning("the newest change stands first", location=page)
     return found
@@ -85,7 +88,8 @@ def feed(app: Sphinx, changes: list[Entry]) -> bytes:
         add(entry, "updated", f"{change.day}T00:00:00Z")
         add(entry, "content", change.said, type="html")
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written
 
 
 def write(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:

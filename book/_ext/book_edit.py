@@ -1,8 +1,8 @@
-"""*Edit this page* and *report a problem*: at every section, at the page's end, and in the menu above the page.
+"""*Edit this page* and *report a problem*: at every section, at the page's end, and in the menu above it.
 
 *Edit* opens the page's file where the repository is kept; a notebook, which no host edits as text, opens for
-reading, with the host's own button to change it. *Report* opens a new issue that already says page, section and
-version: on GitHub the form .github/ISSUE_TEMPLATE/problem.yml, whose fields the address fills by their ids.
+reading, with the host's own button to change it. *Report* opens a new issue that already says page, section
+and version: on GitHub the form .github/ISSUE_TEMPLATE/problem.yml, whose fields the address fills by id.
 The repository's address and branch come from _config.yml alone.
 """
 
@@ -21,10 +21,10 @@ from urllib.parse import quote, urlencode
 from sphinx.application import Sphinx
 
 FORM = "problem.yml"
-# A heading with an anchor of its own; not one that opens a fold, in which a link would be a button in a button.
+# A heading with an anchor of its own; not one that opens a fold, where a link would be a button in a button.
 HEADING = re.compile(
-    r'(?P<heading><h(?P<level>[23])>(?P<text>(?:(?!</h[1-6]>).)*?)<a class="headerlink" href="#(?P<anchor>[^"]+)"'
-    r"[^>]*>.*?</a></h(?P=level)>)(?!\s*</summary>)",
+    r"(?P<heading><h(?P<level>[23])>(?P<text>(?:(?!</h[1-6]>).)*?)"
+    r'<a class="headerlink" href="#(?P<anchor>[^"]+)"[^>]*>.*?</a></h(?P=level)>)(?!\s*</summary>)',
     re.DOTALL,
 )
 TAGS = re.compile(r"<mjx-assistive-mml.*?</mjx-assistive-mml>|<[^>]+>", re.DOTALL)
@@ -49,7 +49,7 @@ class Host:
 
     def report(self, page: str, title: str, section: str, version: str) -> str:
         """Return where an issue is opened, filled in as far as the page knows."""
-        name = f"{title}: {section}" if section else title
+        name = f"{title.partition(':')[0]}: {section}" if section else title
         if self.is_gitlab:
             said = f"Page: {page}\nSection: {section}\nVersion: {version}\n\nWhat is wrong?\n"
             return f"{self.url}/-/issues/new?" + urlencode(

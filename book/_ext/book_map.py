@@ -1,8 +1,8 @@
 """A map of the chapters: which needs which, drawn from what their boxes ask a reader to *know first*.
 
-The map stands on the landing page where `<div class="chapter-map"></div>` does. A chapter needs those that its
-box links under *Know first* and that stand before it in the book; what follows from others is not drawn. One
-drawing is for wide screens and one for phones, chosen by map.css; a list says the same in words.
+The map stands on the landing page where `<div class="chapter-map"></div>` does. A chapter needs those that
+its box links under *Know first* and that stand before it in the book; what follows from others is not drawn.
+One drawing is for wide screens and one for phones, chosen by map.css; a list says the same in words.
 """
 
 from __future__ import annotations
@@ -26,18 +26,33 @@ PLACE = '<div class="chapter-map"></div>'
 KNOW = re.compile(r"^> ?\*\*(?:Know first|You should know)\*\*(?P<said>.*(?:\n> ?[^\n>].*)*)", re.MULTILINE)
 LINK = re.compile(r"\]\((?P<target>[^)#\s]+)\.ipynb(?:#[^)]*)?\)")
 # In units of the drawing, which are pixels where it is shown at its own size.
-BOX = (158, 46)
 GAP = (12, 44)
 LANE = 14  # for a line that passes a row
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter's number and title, and where its page is, seen from the landing page."""
+    """A chapter: its name with its number, the rest of its title, its address seen from the landing page."""
 
     page: str
     name: str
+    asks: str
     address: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a drawing looks: its class, the chapters in a row, the size of a box, whether questions show."""
+
+    name: str
+    across: int
+    width: int
+    height: int
+    asks: bool
+
+
+WIDE = Look("map-wide", 3, 300, 56, asks=True)
+NARROW = Look("map-narrow", 2, 158, 46, asks=False)
 
 
 def needs(root: Path, page: str) -> list[str] | None:
@@ -57,7 +72,8 @@ def graph(order: list[str], wanted: dict[str, list[str]]) -> nx.DiGraph:
     every.add_nodes_from(order)
     for page, others in wanted.items():
         # What comes later is announced, not needed.
-        every.add_edges_from((other, page) for other in others if places.get(other, len(order)) < places[page])
+        before = [other for other in others if places.get(other, len(order)) < places[page]]
+        every.add_edges_from((other, page) for other in before)
     reduced = nx.transitive_reduction(every)
     ordered = nx.DiGraph()
     ordered.add_nodes_from(order)
@@ -95,21 +111,22 @@ def rows(needed: nx.DiGraph, across: int) -> list[list[str | tuple[str, str]]]:
     return drawn
 
 
-def placed(drawn: list[list[str | tuple[str, str]]], width: float) -> dict[Any, tuple[float, float]]:
+def placed(
+    drawn: list[list[str | tuple[str, str]]], width: float, look: Look
+) -> dict[Any, tuple[float, float]]:
     """Return the middle of each place of the rows."""
     at = {}
     for number, row in enumerate(drawn):
-        sizes = [LANE if isinstance(place, tuple) else BOX[0] for place in row]
+        sizes = [LANE if isinstance(place, tuple) else look.width for place in row]
         x = (width - sum(sizes) - GAP[0] * (len(row) - 1)) / 2
         for place, size in zip(row, sizes, strict=True):
-            at[place] = (x + size / 2, BOX[1] / 2 + 1 + number * (BOX[1] + GAP[1]))
+            at[place] = (x + size / 2, look.height / 2 + 1 + number * (look.height + GAP[1]))
             x += size + GAP[0]
     return at
 
 
-def line(points: list[tuple[float, float]]) -> str:
+def line(points: list[tuple[float, float]], half: float) -> str:
     """Return a line that leaves a box below, passes rows upright, and ends above another box."""
-    half = BOX[1] / 2
     x, y = points[0][0], points[0][1] + half
     path = f"M{x:g} {y:g}"
     for number, (next_x, middle) in enumerate(points[1:], 2):
@@ -122,41 +139,46 @@ def line(points: list[tuple[float, float]]) -> str:
     return path
 
 
-def label(name: str, x: float, y: float) -> str:
-    """Return a chapter's name in one line or two."""
-    lines = textwrap.wrap(name, 22)
-    first = y + 4.5 - 8 * (len(lines) - 1)
+def label(chapter: Chapter, x: float, y: float, look: Look) -> str:
+    """Return a chapter's name, and its question below it or the name in two lines if it is long."""
+    names = [chapter.name] if look.asks else textwrap.wrap(chapter.name, 22)
+    lines = [("name", name) for name in names]
+    if look.asks and chapter.asks:
+        lines.append(("asks", textwrap.shorten(chapter.asks, 50, placeholder=" …")))
+    first = y + 4.5 - 9 * (len(lines) - 1)
     return "".join(
-        f'<text x="{x:g}" y="{first + 16 * number:g}">{html.escape(words)}</text>'
-        for number, words in enumerate(lines)
+        f'<text class="{kind}" x="{x:g}" y="{first + 18 * number:g}">{html.escape(words)}</text>'
+        for number, (kind, words) in enumerate(lines)
     )
 
 
-def drawing(needed: nx.DiGraph, chapters: dict[str, Chapter], across: int, name: str) -> str:
+def drawing(needed: nx.DiGraph, chapters: dict[str, Chapter], look: Look) -> str:
     """Return the map as SVG; each chapter is a link that says what it needs."""
-    drawn = rows(needed, across)
-    most = max(sum(1 for place in row if isinstance(place, str)) for row in drawn)
-    most = min(across, max(2, most))
-    lanes = max(sum(1 for place in row if isinstance(place, tuple)) for row in drawn)
-    width = most * BOX[0] + (most - 1) * GAP[0] + lanes * (LANE + GAP[0]) + 2
-    height = len(drawn) * (BOX[1] + GAP[1]) - GAP[1] + 2
-    at = placed(drawn, width)
+    drawn = rows(needed, look.across)
+    widths = [
+        sum(LANE if isinstance(place, tuple) else look.width for place in row) + GAP[0] * (len(row) - 1)
+        for row in drawn
+    ]
+    width = max(widths) + 2
+    height = len(drawn) * (look.height + GAP[1]) - GAP[1] + 2
+    at = placed(drawn, width, look)
     parts = []
     for start, end in needed.edges:
         middle = [at[place] for row in drawn for place in row if place == (start, end)]
-        parts.append(f'<path class="needs" d="{line([at[start], *middle, at[end]])}"/>')
-        x, y = at[end][0], at[end][1] - BOX[1] / 2
+        parts.append(f'<path class="needs" d="{line([at[start], *middle, at[end]], look.height / 2)}"/>')
+        x, y = at[end][0], at[end][1] - look.height / 2
         parts.append(f'<path class="head" d="M{x - 4:g} {y - 7:g}L{x:g} {y:g}L{x + 4:g} {y - 7:g}Z"/>')
     for page, chapter in chapters.items():
         x, y = at[page]
-        box = f'<rect x="{x - BOX[0] / 2:g}" y="{y - BOX[1] / 2:g}" width="{BOX[0]}" height="{BOX[1]}" rx="6"/>'
+        corner = f'x="{x - look.width / 2:g}" y="{y - look.height / 2:g}"'
+        box = f'<rect {corner} width="{look.width}" height="{look.height}" rx="6"/>'
         said = f"{chapter.name}. {needs_in_words(page, needed, chapters)}"
         parts.append(
             f'<a href="{html.escape(chapter.address)}" aria-label="{html.escape(said)}">'
-            f"{box}{label(chapter.name, x, y)}</a>"
+            f"{box}{label(chapter, x, y, look)}</a>"
         )
     return (
-        f'<svg class="{name}" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" '
+        f'<svg class="{look.name}" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" '
         f'role="group" aria-label="Which chapter needs which">{"".join(parts)}</svg>'
     )
 
@@ -192,9 +214,9 @@ def chapters_of(app: Sphinx, seen_from: str) -> dict[str, Chapter]:
         visited.add(page)
         if Path(app.env.doc2path(page)).suffix == ".ipynb":
             number = ".".join(map(str, app.env.toc_secnumbers.get(page, {}).get("", ())))
-            title = app.env.titles[page].astext().partition(":")[0]
+            title, _, asks = app.env.titles[page].astext().partition(": ")
             name = f"{number}. {title}" if number else title
-            found[page] = Chapter(page, name, app.builder.get_relative_uri(seen_from, page))
+            found[page] = Chapter(page, name, asks, app.builder.get_relative_uri(seen_from, page))
         page = relations[page][2] if page in relations else None
     return found
 
@@ -208,11 +230,10 @@ def add_map(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
     for chapter in chapters:
         found = needs(Path(app.srcdir), chapter)
         if found is None:
-            logger.warning("the box says no **Know first**: the map does not know what it needs", location=chapter)
+            logger.warning("its box does not say what to **Know first**, for the map", location=chapter)
         wanted[chapter] = found or []
     needed = graph(list(chapters), wanted)
-    drawings = [drawing(needed, chapters, 4, "map-wide"), drawing(needed, chapters, 2, "map-narrow")]
-    both = drawings if chapters else []
+    both = [drawing(needed, chapters, look) for look in (WIDE, NARROW)] if chapters else []
     context["body"] = context["body"].replace(
         PLACE, f'<div class="chapter-map">{"".join(both)}{listed(needed, chapters)}</div>'
     )

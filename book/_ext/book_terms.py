@@ -1,8 +1,8 @@
-"""Glossary terms in the chapters: a term's first use in prose leads to the glossary and says what it means.
+"""Glossary terms in the chapters: a term's first use leads to the glossary and says what it means.
 
-The notebooks' text stays plain. The build looks for the terms of book/glossary.md, their plurals, capitals and
-abbreviations, and puts the meanings at the end of the page, where the links' `aria-describedby` and terms.js,
-which shows them beside the term, find them. Without JavaScript a term is a link.
+The notebooks' text stays plain. The build looks for the terms of book/glossary.md, their plurals, capitals
+and abbreviations, and puts the meanings at the end of the page, where the links' `aria-describedby` and
+terms.js, which shows them beside the term, find them. Without JavaScript a term is a link.
 
 A term of one word may be an everyday word ("block", "mask"): it is a term from the first chapter that its
 entry names on. Terms of several words and abbreviations are terms everywhere.
@@ -34,7 +34,9 @@ SKIPPED = {"Further reading"}  # titles of works, no uses of a term
 NOT_LINKED = (*NOT_PROSE, nodes.title, nodes.table, nodes.reference, addnodes.pending_xref, nodes.footnote)
 ABBREVIATED = re.compile(r"Abbreviated (\w+)\.")
 BRACKETED = re.compile(r"(.+?) \((\w+)\)")
-LINK = re.compile(r'<a class="(?P<classes>[^"]*\bglossary-term\b[^"]*)" href="(?P<href>[^"#]*#(?P<id>[^"]+))"')
+LINK = re.compile(
+    r'<a class="(?P<classes>[^"]*\bglossary-term\b[^"]*)" href="(?P<href>[^"#]*#(?P<id>[^"]+))"'
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def read_terms(env: BuildEnvironment) -> list[Term]:
 def order(env: BuildEnvironment) -> list[str]:
     """Return the pages in the order of the book."""
     relations = env.collect_relations()
-    pages, page = [], str(env.config.root_doc)
+    pages: list[str] = []
+    page: str | None = env.config.root_doc
     while page and page not in pages:
         pages.append(page)
         page = relations[page][2] if page in relations else None
@@ -105,7 +108,7 @@ def order(env: BuildEnvironment) -> list[str]:
 
 
 def pattern(words: list[str]) -> re.Pattern[str]:
-    """Return what finds any of the words, the longest first; an apostrophe may be curly, a space a new line."""
+    """Return what finds the words, the longest first; an apostrophe may be curly, a space a new line."""
     alternatives = "|".join(
         re.escape(word).replace("'", "['’]").replace(r"\ ", r"\s+")
         for word in sorted(words, key=len, reverse=True)
@@ -160,7 +163,7 @@ class Terms(SphinxPostTransform):
 
 
 def is_prose(text: nodes.Node) -> bool:
-    """Whether a term may be linked here: in a paragraph, not in a heading, a table, code or what code printed."""
+    """Whether a term may be linked here: in a paragraph that is no table, code or output of code."""
     node, in_paragraph = text, False
     while (node := node.parent) is not None:
         in_paragraph = in_paragraph or isinstance(node, nodes.paragraph)
@@ -219,9 +222,8 @@ def add_meanings(app: Sphinx, page: str, template: str, context: dict[str, Any],
         lambda at: f'<a class="{at["classes"]}" href="{at["href"]}" aria-describedby="meaning-{at["id"]}"',
         context["body"],
     )
-    context["body"] = (
-        f'{body}\n<div class="glossary-meanings" data-nosnippet data-pagefind-ignore="all">\n{boxes}\n</div>\n'
-    )
+    opened = '<div class="glossary-meanings" data-nosnippet data-pagefind-ignore="all">'
+    context["body"] = f"{body}\n{opened}\n{boxes}\n</div>\n"
     app.add_css_file("terms.css")
     app.add_js_file("terms.js", loading_method="defer")
 
