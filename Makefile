@@ -25,7 +25,7 @@ book: $(STAMP) ## builds the site from the stored outputs and says where to open
 	@$(PYTHON_BIN) scripts/book.py
 
 pdf: $(STAMP) ## prints the site into one PDF; needs Chromium or Chrome
-	@$(PYTHON_BIN) scripts/pdf.py
+	@$(PYTHON_BIN) scripts/pdf.py $(ARGS)
 
 test: $(STAMP) ## checks the book, and again what has changed; STAGES="lint types" runs only those
 	@$(PYTHON_BIN) scripts/test.py $(STAGES) $(ARGS)

@@ -1,7 +1,7 @@
 """Links in the PDF of the book: within a page, from page to page, and to what is only on the site.
 
-Chromium writes a link within a page as the name of a place, and every page has a place called "summary"; a link
-to another page it writes as the address of a file. Both become places in the joined PDF.
+Chromium writes a link within a page as the name of a place, and every page has a place called "summary"; a
+link to another page it writes as the address of a file. Both become places in the joined PDF.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Print the book: its chapters and its reference pages as one PDF, _build/pdf/book.pdf. `make pdf` runs this.
+"""Print the book: its chapters and reference pages as one PDF, _build/pdf/book.pdf. `make pdf` runs this.
 
-A Chromium of this machine prints the pages of the built site, one by one, with the site's own rules for paper.
-They are joined with a title page, a table of contents, running page numbers and bookmarks. What folded cells
+A Chromium of this machine prints the pages of the built site, one by one, with the site's own rules for
+paper. They are joined with a title page, a table of contents, page numbers and bookmarks. What folded cells
 hold (the code of figures) stays folded, *Going deeper* is printed, and solutions stand at a chapter's end.
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -27,6 +27,12 @@ from paper_links import Place
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "_build" / "pdf" / "book.pdf"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+NO_CHINESE = (
+    "This machine has no Chinese font: the PDF has gaps where the book gives Chinese terms. Install one, for "
+    "instance `sudo apt install fonts-noto-cjk`, or take it as it is: make pdf ARGS=--without-chinese"
+)
 PAPER_TOP = 842.0  # points, of A4
 LEFT_OUT = {"index", "book/use", "book/authors", "book/changelog"}  # about the site, not what it says
 SOLUTIONS = """() => {
@@ -40,7 +46,8 @@ SOLUTIONS = """() => {
   for (const fold of solutions) {
     const heading = fold.closest("section").querySelector("h3").cloneNode(true);
     heading.querySelectorAll(".headerlink").forEach((link) => link.remove());
-    const name = Object.assign(document.createElement("h3"), { textContent: heading.textContent.split(" · ")[0] });
+    const name = document.createElement("h3");
+    name.textContent = heading.textContent.split(" · ")[0];
     fold.querySelector(":scope > summary").remove();
     end.append(name, ...fold.childNodes);
     fold.remove();
@@ -55,6 +62,7 @@ NUMBERS = """
 html {{ counter-reset: page {before}; }}
 """
 FRONT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>
+@font-face {{ font-family: Inter; font-weight: 400 700; src: url("{font}"); }}
 @page {{ size: A4; margin: 16mm 18mm; }}
 body {{ font: 11pt/1.5 Inter, sans-serif; }}
 h1 {{ font-size: 30pt; line-height: 1.15; margin: 60mm 0 6mm; }}
@@ -62,10 +70,12 @@ h2 {{ font-size: 18pt; break-before: page; }}
 p, td {{ font-size: 11pt; }}
 table {{ border-collapse: collapse; width: 100%; }}
 td {{ padding: 1.2mm 0; vertical-align: top; }}
-td:last-child {{ text-align: right; }}
+td + td {{ text-align: right; }}
 .part td {{ font-weight: 600; padding-top: 5mm; }}
 a {{ color: inherit; text-decoration: none; }}
-</style><body><h1>{title}</h1><p>{version}</p><p><a href="{address}">{address}</a></p>
+</style><body><h1>{title}</h1>
+<p>{version}</p><p><a href="{address}">{address}</a></p>
+<p>Text and figures under CC BY 4.0, code under the MIT licence.</p>
 <h2>Contents</h2><table>{rows}</table>"""
 
 
@@ -76,8 +86,14 @@ class Sheets:
     page: str
     title: str
     part: str
-    pdf: PdfReader = field(repr=False)
+    pdf: PdfReader | None = None
     first: int = 0
+
+    @property
+    def read(self) -> PdfReader:
+        """The printed page, once it is printed."""
+        assert self.pdf is not None
+        return self.pdf
 
 
 class NoBrowserError(RuntimeError):
@@ -107,7 +123,7 @@ def printed_pages(root: Path) -> list[tuple[str, str]]:
 
 
 def print_page(context: BrowserContext, site: Path, page: str, before: int, folder: Path) -> tuple[str, Path]:
-    """Print one page of the site, whose first sheet follows `before` others; return its title and the file."""
+    """Print one page of the site, whose first sheet follows `before` others; return title and file."""
     view = context.new_page()
     view.goto((site / f"{page}.html").as_uri(), wait_until="load")
     heading = view.locator("article h1").first
@@ -124,24 +140,26 @@ def print_page(context: BrowserContext, site: Path, page: str, before: int, fold
 
 
 def print_front(
-    context: BrowserContext, title: str, version: str, address: str, sheets: list[Sheets]
-) -> bytes:
-    """Print the title page and the table of contents."""
+    context: BrowserContext, site: Path, about: tuple[str, str, str], sheets: list[Sheets], folder: Path
+) -> Path:
+    """Print the title page and the table of contents; `about` is title, version and address of the book."""
     rows, part = "", ""
     for one in sheets:
         if one.part != part:
             part = one.part
             rows += f'<tr class="part"><td colspan="2">{html.escape(part)}</td></tr>'
         rows += f"<tr><td>{html.escape(one.title)}</td><td>{one.first}</td></tr>"
+    title, version, address = map(html.escape, about)
+    font = (site / "_static/fonts/text.woff2").as_uri()
+    text = FRONT.format(title=title, version=version, address=address, rows=rows, font=font)
+    source, printed = folder / "front.html", folder / "front.pdf"
+    source.write_text(text, encoding="utf-8")
     view = context.new_page()
-    view.set_content(
-        FRONT.format(
-            title=html.escape(title), version=html.escape(version), address=html.escape(address), rows=rows
-        )
-    )
-    pdf = view.pdf(format="A4", prefer_css_page_size=True, tagged=True)
+    view.goto(source.as_uri(), wait_until="load")
+    view.evaluate("document.fonts.ready.then(() => null)")
+    view.pdf(path=printed, format="A4", prefer_css_page_size=True, tagged=True)
     view.close()
-    return pdf
+    return printed
 
 
 def describe(root: Path) -> tuple[str, str]:
@@ -156,64 +174,71 @@ def address_of(site: Path) -> str:
     return min((entry.split("</loc>")[0] for entry in first), key=len)
 
 
-def sheets_of(
-    context: BrowserContext, site: Path, pages: list[tuple[str, str]], front: int
-) -> Iterator[Sheets]:
-    """Print the pages one after another, numbered through; `front` sheets come before them."""
-    before = front
-    with tempfile.TemporaryDirectory() as folder:
-        for page, part in pages:
-            title, path = print_page(context, site, page, before, Path(folder))
-            pdf = PdfReader(path, strict=False)
-            count = len(pdf.pages)  # reads the file before the folder goes
-            yield Sheets(page, title, part, pdf, before + 1)
-            before += count
+def print_all(
+    context: BrowserContext,
+    site: Path,
+    about: tuple[str, str, str],
+    pages: list[tuple[str, str]],
+    folder: Path,
+) -> tuple[PdfReader, list[Sheets]]:
+    """Print the front and the pages, numbered through."""
+    # How long the table of contents is does not depend on the numbers in it.
+    draft = print_front(context, site, about, [Sheets(page, page, part) for page, part in pages], folder)
+    before = len(PdfReader(draft).pages)
+    sheets = []
+    for page, part in pages:
+        title, path = print_page(context, site, page, before, folder)
+        sheets.append(Sheets(page, title, part, PdfReader(path), before + 1))
+        before += len(sheets[-1].read.pages)
+    return PdfReader(print_front(context, site, about, sheets, folder)), sheets
+
+
+def join(front: PdfReader, sheets: list[Sheets], site: Path, address: str) -> PdfWriter:
+    """Return one PDF with bookmarks, whose links lead within it where they can."""
+    writer = PdfWriter()
+    writer.append(front, import_outline=False)
+    known = {}
+    for one in sheets:
+        anchors = {"": Place(0, PAPER_TOP), **paper_links.explicit(one.read)}
+        known[one.page] = {name: Place(at.sheet + one.first - 1, at.top) for name, at in anchors.items()}
+        writer.append(one.read, outline_item=one.title, import_outline=True)
+    paper_links.lead(writer, site, address, known)
+    writer.page_mode = "/UseOutlines"
+    writer.compress_identical_objects()
+    return writer
 
 
 def make(root: Path, site: Path, out: Path, pages: list[tuple[str, str]] | None = None) -> int:
     """Print `site`, built from `root`, into the file `out`; return the number of sheets."""
-    title, version = describe(root)
-    address = address_of(site)
+    title, branch = describe(root)
+    about = (title, f"Version: {branch}", address_of(site))
     wanted = printed_pages(root) if pages is None else pages
-    writer = PdfWriter()
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=browser(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        context = chromium.new_context(
-            bypass_csp=True, reduced_motion="reduce", viewport={"width": 800, "height": 1100}
-        )
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        chromium = playwright.chromium.launch(executable_path=browser(), args=FLAGS)
+        # The numbers are a style that the site's own policy would refuse.
+        context = chromium.new_context(bypass_csp=True, reduced_motion="reduce")
         context.route("http*://**", lambda route: route.abort())  # the pages need nothing from elsewhere
-        draft = [Sheets(page, page, part, PdfReader) for page, part in wanted]  # type: ignore[arg-type]
-        front = 0
-        sheets: list[Sheets] = []
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "front.pdf")
-            path.write_bytes(print_front(context, title, version, address, draft))
-            front = len(PdfReader(path).pages)
-            sheets = list(sheets_of(context, site, wanted, front))
-            path.write_bytes(print_front(context, title, version, address, sheets))
-            writer.append(str(path), import_outline=False)
+        front, sheets = print_all(context, site, about, wanted, Path(folder))
+        writer = join(front, sheets, site, about[2])
         chromium.close()
-    known = {}
-    for one in sheets:
-        anchors = {"": Place(0, PAPER_TOP), **paper_links.explicit(one.pdf)}
-        known[one.page] = {name: Place(at.sheet + one.first - 1, at.top) for name, at in anchors.items()}
-        writer.append(one.pdf, outline_item=one.title, import_outline=True)
-    paper_links.lead(writer, site, address, known)
-    writer.add_metadata({"/Title": title, "/Subject": f"{version}, {address}"})
-    writer.page_mode = "/UseOutlines"
-    writer.compress_identical_objects()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    writer.write(out)
+        writer.add_metadata({"/Title": title, "/Subject": f"{branch}, {about[2]}"})
+        out.parent.mkdir(parents=True, exist_ok=True)
+        writer.write(out)
     return len(writer.pages)
 
 
-def main() -> int:
+def has_chinese(out: Path) -> bool:
+    """Whether Chinese was printed: where no font has a character, Chromium prints a gap."""
+    return any(CHINESE.search(page.extract_text()) for page in PdfReader(out).pages)
+
+
+def main(arguments: list[str]) -> int:
     """Build the site, print it, and say where the file is."""
     try:
         browser()
         count = make(ROOT, book.build(ROOT), OUT)
+        if "--without-chinese" not in arguments and not has_chinese(OUT):
+            raise RuntimeError(NO_CHINESE)
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1
@@ -222,4 +247,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

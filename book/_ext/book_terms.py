@@ -54,6 +54,7 @@ def plurals(words: str) -> list[str]:
     if re.search(r"[^aeiou]y$", head):
         many = f"{head[:-1]}ies"
     else:
+        head = re.sub(r"([^f])fe$", r"\1ve", head)
         many = f"{head}es" if re.search(r"(?:s|x|ch|sh)$", head) else f"{head}s"
     return [words, f"{many}{of}{rest}"]
 
