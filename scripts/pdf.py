@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from pypdf import PdfReader, PdfWriter
 
 import book
@@ -208,19 +208,19 @@ def join(front: PdfReader, sheets: list[Sheets], site: Path, address: str) -> Pd
     return writer
 
 
-def make(root: Path, site: Path, out: Path, pages: list[tuple[str, str]] | None = None) -> int:
+def make(
+    chromium: Browser, root: Path, site: Path, out: Path, pages: list[tuple[str, str]] | None = None
+) -> int:
     """Print `site`, built from `root`, into the file `out`; return the number of sheets."""
     title, branch = describe(root)
     about = (title, f"Version: {branch}", address_of(site))
     wanted = printed_pages(root) if pages is None else pages
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        chromium = playwright.chromium.launch(executable_path=browser(), args=FLAGS)
-        # The numbers are a style that the site's own policy would refuse.
-        context = chromium.new_context(bypass_csp=True, reduced_motion="reduce")
-        context.route("http*://**", lambda route: route.abort())  # the pages need nothing from elsewhere
-        front, sheets = print_all(context, site, about, wanted, Path(folder))
-        writer = join(front, sheets, site, about[2])
-        chromium.close()
+    # The numbers are a style that the site's own policy would refuse.
+    context = chromium.new_context(bypass_csp=True, reduced_motion="reduce")
+    context.route("http*://**", lambda route: route.abort())  # the pages need nothing from elsewhere
+    with tempfile.TemporaryDirectory() as folder:
+        writer = join(*print_all(context, site, about, wanted, Path(folder)), site, about[2])
+        context.close()
         writer.add_metadata({"/Title": title, "/Subject": f"{branch}, {about[2]}"})
         out.parent.mkdir(parents=True, exist_ok=True)
         writer.write(out)
@@ -235,8 +235,9 @@ def has_chinese(out: Path) -> bool:
 def main(arguments: list[str]) -> int:
     """Build the site, print it, and say where the file is."""
     try:
-        browser()
-        count = make(ROOT, book.build(ROOT), OUT)
+        path, site = browser(), book.build(ROOT)
+        with sync_playwright() as playwright:
+            count = make(playwright.chromium.launch(executable_path=path, args=FLAGS), ROOT, site, OUT)
         if "--without-chinese" not in arguments and not has_chinese(OUT):
             raise RuntimeError(NO_CHINESE)
     except RuntimeError as error:

@@ -24,7 +24,7 @@ FORM = "problem.yml"
 # A heading with an anchor of its own; not one that opens a fold, where a link would be a button in a button.
 HEADING = re.compile(
     r"(?P<heading><h(?P<level>[23])>(?P<text>(?:(?!</h[1-6]>).)*?)"
-    r'<a class="headerlink" href="#(?P<anchor>[^"]+)"[^>]*>.*?</a></h(?P=level)>)(?!\s*</summary>)',
+    r'<a class="headerlink" href="#(?P<anchor>[^"]+)"[^>]*>[^<]*</a></h(?P=level)>)(?!\s*</summary>)',
     re.DOTALL,
 )
 TAGS = re.compile(r"<mjx-assistive-mml.*?</mjx-assistive-mml>|<[^>]+>", re.DOTALL)

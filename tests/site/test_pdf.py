@@ -12,6 +12,7 @@ from statistics import mean
 import nbformat
 import pypdfium2 as pdfium
 import pytest
+from playwright.sync_api import Browser
 from pypdf import PdfReader
 from pypdf.generic import Destination
 
@@ -29,10 +30,10 @@ MARGINS = (0.06, 0.935)  # above and below stand the title and the number of the
 
 
 @pytest.fixture(scope="module")
-def printed(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def printed(browser: Browser, site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two chapters and the glossary, printed."""
     out = tmp_path_factory.mktemp("pdf") / "book.pdf"
-    assert pdf.make(ROOT, site, out, PRINTED) == len(PdfReader(out).pages)
+    assert pdf.make(browser, ROOT, site, out, PRINTED) == len(PdfReader(out).pages)
     return out
 
 
@@ -169,14 +170,11 @@ def test_without_a_browser_the_command_says_what_to_do(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_gaps_for_chinese_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf, "browser", lambda: "chromium")
-    monkeypatch.setattr(book, "build", lambda root: tmp_path)
-    monkeypatch.setattr(pdf, "make", lambda *_: 1)
-    monkeypatch.setattr(pdf, "OUT", tmp_path / "book.pdf")
-    (tmp_path / "book.pdf").write_bytes(b"")
-    monkeypatch.setattr(pdf, "has_chinese", lambda out: False)
-    assert pdf.main([]) == 1
-    assert pdf.main(["--without-chinese"]) == 0
-    monkeypatch.setattr(pdf, "has_chinese", lambda out: True)
-    assert pdf.main([]) == 0
+@pytest.mark.parametrize(("text", "found"), [("the book of 熵", True), ("the book of", False)])
+def test_gaps_for_chinese_are_noticed(text: str, found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sheet:
+        def extract_text(self) -> str:
+            return text
+
+    monkeypatch.setattr(pdf, "PdfReader", lambda out: type("Reader", (), {"pages": [Sheet()]}))
+    assert pdf.has_chinese(Path("book.pdf")) is found
