@@ -29,7 +29,7 @@ def target(page: Any, top: float) -> ArrayObject:
     return ArrayObject([page, NameObject("/XYZ"), NullObject(), FloatObject(top), NullObject()])
 
 
-def annotations(page: PageObject) -> list[Any]:
+def links(page: PageObject) -> list[Any]:
     """Return the links of a sheet."""
     found = [entry.get_object() for entry in page.get("/Annots") or ()]
     return [one for one in found if one.get("/Subtype") == "/Link"]
@@ -49,7 +49,7 @@ def explicit(pdf: PdfReader) -> dict[str, Place]:
     """Let the links within a printed page name the sheet itself; return the places that they may name."""
     known = places(pdf)
     for page in pdf.pages:
-        for link in annotations(page):
+        for link in links(page):
             action = link.get("/A") or {}
             name = link.get("/Dest") or (action.get("/D") if action.get("/S") == "/GoTo" else None)
             place = known.get(unquote(str(name).removeprefix("/"))) if name is not None else None
@@ -67,7 +67,7 @@ def lead(writer: PdfWriter, site: Path, address: str, known: dict[str, dict[str,
     """
     base = urlsplit(site.as_uri() + "/").path
     for page in writer.pages:
-        for link in annotations(page):
+        for link in links(page):
             action = link.get("/A") or {}
             uri = urlsplit(str(action.get("/URI", "")))
             if uri.scheme != "file" or not uri.path.startswith(base):

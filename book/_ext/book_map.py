@@ -19,11 +19,11 @@ from typing import Any
 import nbformat
 import networkx as nx
 from sphinx.application import Sphinx
-from sphinx.util import logging
 
-logger = logging.getLogger(__name__)
 PLACE = '<div class="chapter-map"></div>'
-KNOW = re.compile(r"^> ?\*\*(?:Know first|You should know)\*\*(?P<said>.*(?:\n> ?[^\n>].*)*)", re.MULTILINE)
+KNOW = re.compile(
+    r"^> ?\*\*(?:Know first|You should know)[.:]?\*\*(?P<said>.*(?:\n> ?[^\n>].*)*)", re.MULTILINE
+)
 LINK = re.compile(r"\]\((?P<target>[^)#\s]+)\.ipynb(?:#[^)]*)?\)")
 # In units of the drawing, which are pixels where it is shown at its own size.
 GAP = (12, 44)
@@ -226,12 +226,8 @@ def add_map(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
     if doctree is None or PLACE not in context.get("body", ""):
         return
     chapters = chapters_of(app, page)
-    wanted = {}
-    for chapter in chapters:
-        found = needs(Path(app.srcdir), chapter)
-        if found is None:
-            logger.warning("its box does not say what to **Know first**, for the map", location=chapter)
-        wanted[chapter] = found or []
+    # A box that names no chapters, or does not say what to know, is for a test to find.
+    wanted = {chapter: needs(Path(app.srcdir), chapter) or [] for chapter in chapters}
     needed = graph(list(chapters), wanted)
     both = [drawing(needed, chapters, look) for look in (WIDE, NARROW)] if chapters else []
     context["body"] = context["body"].replace(

@@ -24,11 +24,9 @@ from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.util import logging
 
 from book_access import CHINESE, NOT_PROSE
 
-logger = logging.getLogger(__name__)
 GLOSSARY = "book/glossary"
 SKIPPED = {"Further reading"}  # titles of works, no uses of a term
 NOT_LINKED = (*NOT_PROSE, nodes.title, nodes.table, nodes.reference, addnodes.pending_xref, nodes.footnote)

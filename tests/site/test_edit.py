@@ -132,16 +132,19 @@ class TestInABrowser:
         assert visit.faults == []
 
     def test_they_cover_nothing(self, visit: Visit, address: str) -> None:
-        """Beside the heading on a wide page, and no higher than it on a phone."""
+        """They stand between the heading and the text, however long the heading is."""
         page = visit.page
         page.goto(f"{address}/{CHAPTER}.html", wait_until="load")
         for width in (1440, 360):
             page.set_viewport_size({"width": width, "height": 900})
             first = page.locator("h2 + .section-tools").first
             first.locator("a").first.focus()
+            before = first.locator("xpath=preceding-sibling::*[1]").bounding_box()
             link = first.locator("a").first.bounding_box()
             after = first.locator("xpath=following-sibling::*[1]").bounding_box()
             assert link is not None
             assert after is not None
+            assert before is not None
+            assert link["y"] >= before["y"] + before["height"] - 1
             assert link["y"] + link["height"] <= after["y"] + 1
             assert page.evaluate("document.documentElement.scrollWidth") <= width
