@@ -6,7 +6,7 @@ PYTHON_BIN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test test-all lab execute data lint repository cover lock links newest clean
+.PHONY: help venv book pdf test test-all lab execute data lint repository cover lock links newest clean
 
 help: ## lists these commands
 	@echo "Large Language Models, Measured"
@@ -23,6 +23,9 @@ venv: $(STAMP) ## makes the environment, nothing else
 
 book: $(STAMP) ## builds the site from the stored outputs and says where to open it
 	@$(PYTHON_BIN) scripts/book.py
+
+pdf: $(STAMP) ## prints the site into one PDF; needs Chromium or Chrome
+	@$(PYTHON_BIN) scripts/pdf.py $(ARGS)
 
 test: $(STAMP) ## checks the book, and again what has changed; STAGES="lint types" runs only those
 	@$(PYTHON_BIN) scripts/test.py $(STAGES) $(ARGS)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import book
+import pdf
 import workflows
 from places import ROOT
 
@@ -23,7 +24,7 @@ def text(name: str) -> str:
 
 
 def test_the_workflows_are_these() -> None:
-    assert FILES == ["all.yml", "links.yml", "newest.yml", "publish.yml", "test.yml"]
+    assert FILES == ["all.yml", "links.yml", "newest.yml", "publish.yml", "release.yml", "test.yml"]
 
 
 def test_workflows_keep_the_rules() -> None:
@@ -64,6 +65,8 @@ FAULTS = {  # of newest.yml: what is replaced, by what, and what the rules say o
     "two at once": ("concurrency:\n  group: newest\n  cancel-in-progress: false", "", "no concurrency"),
     "an injection": ("make newest", "echo ${{ github.head_ref }}", "not a target of make"),
     "a pipe": ("make newest", "make newest | sh", "not a target of make"),
+    "another package": ("make newest", f"{workflows.FONT}-extra", "not a target of make"),
+    "a font beside rights": (ISSUE, workflows.FONT, "not a target of make"),
     "no such target": ("make newest", "make newset", "no such target"),
     "no such script": ("scripts/issue.py", "scripts/issues.py", "no such script"),
     "packages beside rights": (ISSUE, "make book", "packages that others wrote"),
@@ -158,6 +161,19 @@ def test_a_report_is_found_where_it_was_written(name: str) -> None:
     assert f"needs.{folder}.result" in issue["steps"][-1]["env"]["RESULT"]
 
 
+def test_a_release_gets_the_pdf_that_make_pdf_prints() -> None:
+    jobs = workflows.read("release.yml")["jobs"]
+    assert [step["run"] for step in jobs["pdf"]["steps"] if "run" in step] == [workflows.FONT, "make pdf"]
+    upload, download = jobs["pdf"]["steps"][-1], jobs["attach"]["steps"][1]
+    assert ROOT / upload["with"]["path"] == pdf.OUT
+    assert download["with"]["name"] == upload["with"]["name"]
+    attach = jobs["attach"]["steps"][-1]
+    assert shlex.split(attach["run"])[-1] == f"{download['with']['path']}/{pdf.OUT.name}"
+    assert attach["env"]["TAG"] == "${{ github.event.release.tag_name }}"
+    assert workflows.read("release.yml")["on"] == {"release": {"types": ["published"]}}
+    assert jobs["attach"]["needs"] == "pdf"
+
+
 def test_everything_is_tested_by_parts() -> None:
     """One job a folder of notebooks, and one for the rest: a new part must be added there."""
     jobs = workflows.read("all.yml")["jobs"]["all"]["strategy"]["matrix"]["include"]
@@ -176,7 +192,7 @@ def test_a_part_is_handed_on() -> None:
 
 
 @needs_make
-@pytest.mark.parametrize("target", ["test", "book", "newest", "links"])
+@pytest.mark.parametrize("target", ["test", "book", "newest", "links", "pdf"])
 def test_targets_run_their_script(target: str) -> None:
     dry = subprocess.run(["make", "-C", str(ROOT), "-n", target], capture_output=True, text=True, check=True)
     assert f"scripts/{target}.py" in dry.stdout

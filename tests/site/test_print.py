@@ -50,12 +50,13 @@ def test_no_navigation_and_one_title(paper: Page) -> None:
     assert [heading.is_visible() for heading in paper.locator("h1").all()] == [True]
 
 
-def test_nothing_is_folded(paper: Page) -> None:
+def test_nothing_is_folded_but_the_code_of_figures(paper: Page) -> None:
     assert paper.get_by_text(SOLUTION).is_visible()
-    unseen = paper.evaluate("""[...document.querySelectorAll("details > :not(summary)")]
+    unseen = paper.evaluate("""[...document.querySelectorAll("details:not(.hide) > :not(summary)")]
         .filter((part) => part.textContent.trim() && part.getBoundingClientRect().height === 0).length""")
     assert unseen == 0
     assert not paper.get_by_text("Show code cell source").first.is_visible()
+    assert not paper.get_by_text(FOLDED_CODE).first.is_visible()  # of a figure: the figure is printed
 
 
 def test_what_is_folded_is_folded_again_afterwards(page: Page) -> None:
@@ -94,7 +95,7 @@ def test_the_pdf_holds_text_solutions_formulas_and_stills(page: Page) -> None:
     pdf = PdfReader(io.BytesIO(page.pdf(format="A4")))
     text = " ".join(" ".join(sheet.extract_text() for sheet in pdf.pages).split())
     assert SOLUTION in text
-    assert FOLDED_CODE in text
+    assert FOLDED_CODE not in text
     assert "probability after" in text  # the title of an axis of a still, which is drawn as text
     assert "Skip to main content" not in text
     assert not re.search(r"Show code cell source|Back to top", text)

@@ -29,8 +29,11 @@ RIGHTS = {
     ("all.yml", "issue"): {"contents": "read", "issues": "write"},
     ("newest.yml", "issue"): {"contents": "read", "issues": "write"},
     ("links.yml", "issue"): {"contents": "read", "issues": "write"},
+    ("release.yml", "attach"): {"contents": "write"},
 }
 READ = {"contents": "read"}
+# The one command that is neither: paper needs a font for Chinese, which the runner lacks.
+FONT = "sudo apt-get install --yes --no-install-recommends fonts-noto-cjk"
 
 
 def load(text: str) -> dict[str, Any]:
@@ -100,14 +103,17 @@ def faults_of_commands(workflow: dict[str, Any]) -> list[str]:
     for name, step in steps(workflow):
         if "run" not in step:
             continue
+        may_write = "write" in workflow["jobs"][name].get("permissions", {}).values()
         command = COMMAND.fullmatch(str(step["run"]).strip())
+        if step["run"] == FONT and not may_write:
+            continue
         if command is None:
             found.append(f"{name}: not a target of make or a script of this repository: {step['run']}")
         elif command["target"] and command["target"] not in targets():
             found.append(f"{name}: no such target: make {command['target']}")
         elif command["script"] and not (ROOT / command["script"]).is_file():
             found.append(f"{name}: no such script: {command['script']}")
-        elif command["target"] and "write" in workflow["jobs"][name].get("permissions", {}).values():
+        elif command["target"] and may_write:
             found.append(f"{name}: may write, and `make` runs packages that others wrote")
     return found
 
