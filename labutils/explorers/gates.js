@@ -11,7 +11,7 @@
   labutils.define("gates", {
     controls: [
       { name: "tape", kind: "text", label: "Tape", max: STEPS, value: "+..............." },
-      { name: "forget", label: "Forget-gate bias", min: -2, max: 6, step: 0.5, value: 0 },
+      { name: "forget", label: "Forget-gate bias", min: -2, max: 6, step: 0.5, value: 3 },
       { name: "input", label: "Input-gate bias", min: -8, max: 2, step: 0.5, value: -4 },
       { name: "cell", kind: "choice", label: "Cell", options: CELLS, value: CELLS[0] },
     ],
