@@ -1,8 +1,8 @@
 """Explorers on the page: drawn at build time, alive in the browser.
 
-`labutils.show_explorer` stores an SVG whose metadata say what the explorer starts from. The build runs the same
-JavaScript as the browser (in V8, by mini-racer) and puts a drawing with the page's own colours into the page, so
-that print and readers without JavaScript see it; each page loads only the explorers that it has.
+`labutils.show_explorer` stores an SVG whose metadata say what the explorer starts from. The build runs the
+same JavaScript as the browser (in V8, by mini-racer) and puts a drawing with colours for light and dark into
+the page, so that print and readers without JavaScript see it; each page loads only the explorers that it has.
 A page in Markdown takes a notebook's explorer by
 `<div class="labutils-explorer" data-from="notebooks/….ipynb#cell-id"></div>`.
 """
@@ -14,7 +14,6 @@ import json
 import re
 import shutil
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ TAKEN = re.compile(r'<div class="labutils-explorer" data-from="(?P<file>[^"#]+)#
 
 
 def stored_in(notebook: Path, cell_id: str) -> str:
-    """Return the spec of the explorer that a notebook's cell has stored; raises ValueError if there is none."""
+    """Return the spec of the explorer that a notebook's cell stores; raises ValueError if there is none."""
     if not notebook.is_file():
         raise ValueError(f"there is no notebook {notebook.name}")
     for cell in nbformat.read(notebook, as_version=4).cells:
@@ -51,12 +50,12 @@ def figure(spec: str) -> str:
     return f'<figure class="labutils-explorer" data-explorer="{name}">{inside}{stored}</figure>'
 
 
-def taken(text: str, root: Path) -> str:
-    """Return the figure for what a page takes from a notebook; raises ValueError with what is wrong."""
+def taken(text: str) -> tuple[str, str]:
+    """Return from which notebook and cell a page takes an explorer; raises ValueError if it does not say."""
     found = TAKEN.fullmatch(text.strip())
     if found is None:
         raise ValueError("a labutils-explorer that does not say from which notebook and cell it comes")
-    return figure(stored_in(root / found["file"], found["cell"]))
+    return found["file"], found["cell"]
 
 
 class Explorers(SphinxTransform):
@@ -65,25 +64,25 @@ class Explorers(SphinxTransform):
     default_priority = 300  # before AlternativeText (400), for which a drawing is a picture
 
     def apply(self, **kwargs: Any) -> None:
-        root = Path(self.app.srcdir)
-        for image in list(self.document.findall(nodes.image)):
-            drawing = root / Path(image["uri"].lstrip("/"))
-            if drawing.suffix == ".svg" and drawing.is_file():
-                if spec := explorers.spec_in(drawing.read_text(encoding="utf-8")):
-                    self.put(image, lambda spec=spec: figure(spec))
-        for raw in list(self.document.findall(nodes.raw)):
-            text = raw.astext()
-            if raw.get("format") == "html" and '<div class="labutils-explorer"' in text:
-                if found := TAKEN.fullmatch(text.strip()):
-                    self.env.note_dependency(str(root / found["file"]))
-                self.put(raw, lambda text=text: taken(text, root))
+        for node in list(self.document.findall(lambda node: isinstance(node, nodes.image | nodes.raw))):
+            try:
+                if spec := self.spec_of(node):
+                    node.parent.replace(node, nodes.raw("", figure(spec), format="html"))
+            except ValueError as error:
+                logger.warning("%s", error, location=node)
 
-    def put(self, node: nodes.Node, make: Callable[[], str]) -> None:
-        """Replace a node by the figure that `make` makes; what is wrong with it stops the build."""
-        try:
-            node.parent.replace(node, nodes.raw("", make(), format="html"))
-        except ValueError as error:
-            logger.warning("%s", error, location=node)
+    def spec_of(self, node: nodes.Element) -> str | None:
+        """Return the spec of the explorer that a node stands for, or None if it is none."""
+        root = Path(self.app.srcdir)
+        if isinstance(node, nodes.image):
+            drawing = root / Path(node["uri"].lstrip("/"))
+            is_file = drawing.suffix == ".svg" and drawing.is_file()
+            return explorers.spec_in(drawing.read_text(encoding="utf-8")) if is_file else None
+        if node.get("format") != "html" or '<div class="labutils-explorer"' not in node.astext():
+            return None
+        file, cell = taken(node.astext())
+        self.env.note_dependency(str(root / file))
+        return stored_in(root / file, cell)
 
 
 def copy_scripts(app: Sphinx) -> None:

@@ -28,15 +28,7 @@ labutils.define("bayes", {
       const places = Array.from({ length: count }, () => placed++);
       pen.squares(places.map((i) => [step * Math.floor(i / rows) + corner, step * (i % rows) + corner]), side, looks[kind]);
     });
-    let y = rows * step + 20;
-    const perRow = pen.width < 480 ? 2 : 4;
-    counts.forEach((count, kind) => {
-      const x = (kind % perRow) * (pen.width / perRow);
-      const line = y + Math.floor(kind / perRow) * 20;
-      pen.rect(x + 1, line - 10, 11, 11, looks[kind]);
-      pen.text(x + 18, line, `${count} ${names[kind]}`, "small");
-    });
-    pen.height = y + (perRow === 2 ? 28 : 8);
+    pen.height = 8 + pen.keys(1, rows * step + 20, counts.map((count, kind) => ["box", looks[kind], `${count} ${names[kind]}`]));
   },
   say({ hit, falseAlarm, posterior }) {
     const flagged = hit + falseAlarm;

@@ -38,16 +38,8 @@
       const names = Math.abs(x(p) - x(q)) < 16 ? [[(p + q) / 2, "p q"]] : [[p, "p"], [q, "q"]];
       for (const [place, name] of names) pen.text(x(place), floor + 36, name, "middle bold");
       pen.text(left, floor + 54, "probability of heads", "small quiet");
-      const keys = [["blue thick", "entropy"], ["red dashed", "price if you believe q"], ["orange", "gap: D(p‖q)"]];
-      let along = left, below = floor + 78;
-      keys.forEach(([look, words], i) => {
-        if (i && along + 30 + 8 * words.length > pen.width) [along, below] = [left, below + 20];
-        if (look === "orange") pen.rect(along, below - 11, 6, 14, look);
-        else pen.line(along, below - 4, along + 22, below - 4, look);
-        pen.text(along + 28, below, words, "small");
-        along += 46 + 7 * words.length;
-      });
-      pen.height = below + 8;
+      pen.height = 8 + pen.keys(left, floor + 78,
+        [["line", "blue thick", "entropy"], ["line", "red dashed", "price if you believe q"], ["box", "orange", "gap: D(p‖q)"]]);
     },
     say: ({ entropy, crossEntropy, divergence }) =>
       `H(p) = ${entropy.toFixed(2)}, H(p, q) = ${crossEntropy.toFixed(2)}, ` +

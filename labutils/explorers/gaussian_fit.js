@@ -30,18 +30,15 @@
       }
       pen.area([[x(grid[0]), floor], ...p.map((share, i) => [x(grid[i]), y(share)]), [x(grid[last]), floor]], "grey see-through");
       pen.curve(q.map((share, i) => [x(grid[i]), y(share)]), "blue thick");
-      pen.rect(left, floor + 30, 14, 11, "grey see-through");
-      pen.text(left + 20, floor + 40, "p, the truth", "small");
-      pen.line(left + 118, floor + 36, left + 140, floor + 36, "blue thick");
-      pen.text(left + 146, floor + 40, "q, one Gaussian", "small");
+      const below = pen.keys(left, floor + 42, [["box", "grey see-through", "p, the truth"], ["line", "blue thick", "q, one Gaussian"]]);
       const bars = 60, room = pen.width - bars - 62;
       [["D(p‖q)", forward, "orange"], ["D(q‖p)", backward, "green"]].forEach(([name, bits, look], i) => {
-        const middle = floor + 66 + 26 * i, length = (room * Math.min(bits, FAR)) / FAR;
+        const middle = below + 26 + 26 * i, length = (room * Math.min(bits, FAR)) / FAR;
         pen.text(bars - 8, middle + 4, name, "end small");
         pen.rect(bars, middle - 8, length, 16, look);
         pen.text(bars + length + 6, middle + 4, `${bits.toFixed(2)}${bits > FAR ? " →" : ""}`, "small bold");
       });
-      pen.height = floor + 104;
+      pen.height = below + 64;
     },
     say: ({ forward, backward }) =>
       `D(p‖q) = ${forward.toFixed(2)} bits, large where q rules out what happens; ` +

@@ -71,6 +71,20 @@ globalThis.labutils = (() => {
     text(x, y, words, look) {
       this.add("text", { x, y }, look, clean(words));
     }
+    // What the looks mean, each a mark ("box", "line" or "dot"), a look and words; returns where its last row stands.
+    keys(x, y, meanings) {
+      let along = x;
+      for (const [mark, look, words] of meanings) {
+        const from = mark === "line" ? 28 : 18, wide = from + 7.3 * words.length; // as wide as letters are at most
+        if (along > x && along + wide > this.width) [along, y] = [x, y + 20];
+        if (mark === "box") this.rect(along, y - 10, 11, 11, look);
+        else if (mark === "dot") this.circle(along + 6, y - 4, 3, look);
+        else this.line(along, y - 4, along + 22, y - 4, look);
+        this.text(along + from, y, words, "small");
+        along += wide + 12;
+      }
+      return y;
+    }
     svg(alt) {
       const { width, height } = this;
       return tag("svg", { role: "img", "aria-label": alt, viewBox: `0 0 ${width} ${height}`, width, height }, this.parts.join(""));
