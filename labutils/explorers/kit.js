@@ -264,6 +264,7 @@ globalThis.labutils = (() => {
   // Jupyter and Colab: the spec comes from Python; a fault is told where the reader looks.
   function render({ model, el }) {
     el.classList.add("labutils-explorer");
+    el.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes the arrow keys for its own, before a slider sees them
     try {
       const spec = model.get("spec");
       el.innerHTML = markup(spec);

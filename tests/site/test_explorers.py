@@ -279,3 +279,22 @@ def test_a_drawing_alone_looks_as_on_the_page(watched: Visit, address: str) -> N
             [explorers.call("markup", spec), explorers.call("still", spec)],
         )
         assert differ == [], name
+
+
+def test_a_widget_keeps_its_keys_to_itself(watched: Visit, address: str) -> None:
+    """JupyterLab takes arrow keys that are pressed outside of a text field, unless an element forbids it."""
+    page = watched.page
+    page.goto(f"{address}/notebooks/foundations/probability.html", wait_until="load")
+    page.evaluate(
+        """(spec) => {
+            const el = document.createElement("div");
+            document.querySelector("article").prepend(el);
+            labutils.render({ model: { get: () => JSON.parse(spec) }, el });
+        }""",
+        STORED["bayes"],
+    )
+    widget = page.locator("div.labutils-explorer[data-lm-suppress-shortcuts]")
+    words = widget.locator(".labutils-say").inner_text()
+    widget.locator("input").first.press("ArrowRight")
+    assert widget.locator("output").first.inner_text() == "2.1 %"
+    wait_until(page, "(words) => document.querySelector('.labutils-say').innerText !== words", arg=words)
