@@ -3,8 +3,8 @@
     python benchmarks/site.py [--runs 5] [--pages 0]
 
 Both sites are built from this folder, served from this machine with compression, as GitHub Pages serves them,
-and opened in headless Chromium with an empty cache. The default site asks other hosts for MathJax and Vega;
-they cannot be timed fairly from anywhere, so both are answered from this machine, from the files that our own
+and opened in headless Chromium with an empty cache. The default site asks another host for MathJax,
+which cannot be timed fairly from anywhere, so it is answered from this machine, from the files that our own
 site is built from: the default site pays no look-up of a name and no distance. Requests to still other hosts
 are cut and counted. A page is measured as it opens, and again after scrolling to its end.
 """
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import functools
 import gzip
-import re
 import shutil
 import statistics
 import subprocess
@@ -26,8 +25,6 @@ from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import nbformat
-import vl_convert
 import yaml
 from playwright.sync_api import Browser, Route, sync_playwright
 
@@ -39,13 +36,6 @@ from book_mathjax import files as mathjax_files  # noqa: E402
 from browser import CHROMIUM, FLAGS  # noqa: E402
 
 COMPRESSED = {".html", ".css", ".js", ".svg", ".json", ".xml", ".txt"}
-CHART = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL)
-# A chart as Altair itself writes it into a notebook: scripts from another host, one specification.
-ALTAIR = """<div id="{name}"></div>
-<script src="https://cdn.jsdelivr.net/npm/vega@5"></script>
-<script src="https://cdn.jsdelivr.net/npm/vega-lite@5"></script>
-<script src="https://cdn.jsdelivr.net/npm/vega-embed@6"></script>
-<script>vegaEmbed("#{name}", {spec}, {{"mode": "vega-lite"}});</script>"""
 COLUMNS = ("opening, kB", "in all, kB", "first paint, ms", "formulas set, ms", "script, ms")
 # Remembers when the last formula of a page stood as mathematics instead of TeX.
 READY = """(function look() {
@@ -101,7 +91,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def build_default(folder: Path) -> Path:
-    """Build the same pages with Jupyter Book's own settings; charts are written as Altair writes them."""
+    """Build the same pages with Jupyter Book's own settings; explorers are stills there."""
     for name in ("book", "notebooks"):
         shutil.copytree(
             ROOT / name, folder / name, ignore=shutil.ignore_patterns("_ext", "templates", "__pycache__")
@@ -113,14 +103,6 @@ def build_default(folder: Path) -> Path:
     settings["launch_buttons"] = ours["launch_buttons"]
     settings["sphinx"] = {"config": {"bibtex_reference_style": "author_year"}}
     (folder / "_config.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    for path in folder.glob("notebooks/**/*.ipynb"):
-        notebook = nbformat.read(path, as_version=4)
-        for number, cell in enumerate(notebook.cells):
-            for output in cell.get("outputs", ()):
-                page = str(output.get("data", {}).get("text/html", ""))
-                if "labutils-chart" in page and (spec := CHART.search(page)):
-                    output["data"] = {"text/html": ALTAIR.format(name=f"chart-{number}", spec=spec[1])}
-        nbformat.write(notebook, path)
     command = [
         sys.executable,
         "-c",
@@ -140,7 +122,6 @@ class Elsewhere:
 
     def __init__(self) -> None:
         self.cut = self.added = 0
-        self.vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 
     def answer(self, route: Route) -> None:
         """Answer one request, or cut it."""
@@ -152,10 +133,6 @@ class Elsewhere:
         if "mathjax@3" in url:
             file = mathjax_files() / url.split("/es5/")[1].split("?")[0]
             body = file.read_bytes() if file.is_file() else None
-        elif "vega-embed@" in url:
-            body = f"(() => {{{self.vega}}})();".encode()
-        elif re.search(r"/vega(-lite)?@", url):
-            body = b""  # the bundle above has them all
         if body is None:
             self.cut += 1
             route.abort()

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from labutils.checks import check
     from labutils.explorers import show_explorer
-    from labutils.figures import claims, show, show_chart
+    from labutils.figures import claims, show
     from labutils.runtime import start
 
-__all__ = ["__version__", "check", "claims", "show", "show_chart", "show_explorer", "start"]
+__all__ = ["__version__", "check", "claims", "show", "show_explorer", "start"]
 __version__ = "0.1.0"
 
 _HOME = {
@@ -23,7 +23,6 @@ _HOME = {
     "check": "labutils.checks",
     "claims": "labutils.figures",
     "show": "labutils.figures",
-    "show_chart": "labutils.figures",
     "show_explorer": "labutils.explorers",
 }
 

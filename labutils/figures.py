@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import io
-import json
 import re
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import altair as alt_module
     from matplotlib.figure import Figure
 
-__all__ = ["PALETTE", "VERDICTS", "claims", "show", "show_chart", "style"]
+__all__ = ["PALETTE", "VERDICTS", "claims", "show", "style"]
 
 # Okabe & Ito (2008), "Color Universal Design": distinct for colour-blind readers, and ordered
 # here so that neighbours also differ in lightness when printed in grey.
@@ -75,35 +71,6 @@ def show(fig: Figure, alt: str) -> None:
     display(
         {"image/png": buffer.getvalue(), "text/plain": alt},
         metadata={"image/png": {"alt": alt}},
-        raw=True,
-    )
-
-
-def show_chart(chart: alt_module.TopLevelMixin, alt: str) -> None:
-    """Display an Altair chart that stays interactive without a kernel, with `alt` as its text.
-
-    JupyterLab draws the chart itself, the site draws it with a copy of Vega of its own, and in
-    Colab Altair's renderer does. Raises ValueError if `alt` is missing or says too little.
-    """
-    from IPython.display import display
-
-    alt = checked_alt(alt)
-    if "google.colab" in sys.modules:
-        html_of_chart = chart.to_html(fullhtml=False, output_div="labutils-chart")
-        display({"text/html": html_of_chart, "text/plain": alt}, raw=True)
-        return
-    spec = chart.to_dict()
-    # "<" must not end the script element early, whatever the data say
-    text = json.dumps(spec, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
-    display(
-        {
-            # JupyterLab 4.6 draws version 5 and no other; it also prefers HTML to any chart, so that
-            # what the site reads travels as Markdown.
-            "application/vnd.vegalite.v5+json": spec,
-            "text/markdown": f'<div class="labutils-chart" data-alt="{html.escape(alt)}">'
-            f'<script type="application/json">{text}</script></div>',
-            "text/plain": alt,
-        },
         raw=True,
     )
 

@@ -104,8 +104,9 @@ class Package:
         what = ast.unparse(call.func).rpartition(".")[2]
         if what == "check":
             yield from self.folder.glob(f"checks/*/{first.value.partition('.')[0]}.py")
-        elif what == "show_explorer":
+        elif what == "show_explorer":  # its drawing, which is stored, is made by the kit as well
             yield from self.folder.glob(f"explorers/{first.value}.js")
+            yield from self.folder.glob("explorers/kit.js")
 
     def _files(self, module: str) -> Iterator[Path]:
         """The file of a module, and those of the packages around it; nothing for what is not labutils."""

@@ -1,8 +1,8 @@
 """Explorers on the page: drawn at build time, alive in the browser.
 
-`labutils.show_explorer` stores a `<div class="labutils-explorer">` with what the explorer starts from.
-The build runs the same JavaScript as the browser (in V8, by mini-racer) and puts the drawing into the
-page, so that print and readers without JavaScript see it; each page loads only the explorers that it has.
+`labutils.show_explorer` stores an SVG whose metadata say what the explorer starts from. The build runs the
+same JavaScript as the browser (in V8, by mini-racer) and puts a drawing with colours for light and dark into
+the page, so that print and readers without JavaScript see it; each page loads only the explorers that it has.
 A page in Markdown takes a notebook's explorer by
 `<div class="labutils-explorer" data-from="notebooks/….ipynb#cell-id"></div>`.
 """
@@ -19,7 +19,6 @@ from typing import Any
 
 import nbformat
 from docutils import nodes
-from py_mini_racer import JSEvalException, MiniRacer
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
@@ -27,65 +26,63 @@ from sphinx.util import logging
 from labutils import explorers
 
 logger = logging.getLogger(__name__)
-STORED = re.compile(
-    r'<div class="labutils-explorer" data-explorer="\w+">\s*'
-    r'<script type="application/json">(?P<spec>.*?)</script>.*</div>',
-    re.DOTALL,
-)
 TAKEN = re.compile(r'<div class="labutils-explorer" data-from="(?P<file>[^"#]+)#(?P<cell>[^"]+)">\s*</div>')
 
 
 def stored_in(notebook: Path, cell_id: str) -> str:
-    """Return the explorer's stored text from a cell of a notebook; raises ValueError if there is none."""
+    """Return the spec of the explorer that a notebook's cell stores; raises ValueError if there is none."""
     if not notebook.is_file():
         raise ValueError(f"there is no notebook {notebook.name}")
     for cell in nbformat.read(notebook, as_version=4).cells:
         if cell.get("id") == cell_id:
             for output in cell.get("outputs", []):
-                if "labutils-explorer" in (text := output.get("data", {}).get("text/markdown", "")):
-                    return str(text)
+                if spec := explorers.spec_in(output.get("data", {}).get("image/svg+xml", "")):
+                    return spec
     raise ValueError(f"{notebook.name} has no cell {cell_id} that shows an explorer")
 
 
 def figure(spec: str) -> str:
     """Return the explorer's figure as HTML; raises ValueError with what its JavaScript complained of."""
-    name = json.loads(spec)["name"]
-    with MiniRacer() as engine:
-        try:
-            engine.eval(explorers.source(name))
-            inside = engine.eval(f"labutils.markup({spec})")
-        except JSEvalException as error:
-            raise ValueError(f"explorer {name}: {str(error).strip()[:300]}") from None
-    stored = f'<script type="application/json">{spec}</script>'
-    return f'<figure class="labutils-explorer" data-explorer="{html.escape(name)}">{inside}{stored}</figure>'
+    name = html.escape(json.loads(spec)["name"])
+    inside = explorers.call("markup", spec)
+    safe = spec.replace("<", "\\u003c")  # nothing may end the script element early
+    stored = f'<script type="application/json">{safe}</script>'
+    return f'<figure class="labutils-explorer" data-explorer="{name}">{inside}{stored}</figure>'
 
 
-def made(text: str, root: Path) -> str:
-    """Return the figure for what a page holds; raises ValueError with what is wrong with it."""
-    if taken := TAKEN.fullmatch(text.strip()):
-        text = stored_in(root / taken["file"], taken["cell"])
-    found = STORED.fullmatch(text.strip())
+def taken(text: str) -> tuple[str, str]:
+    """Return from which notebook and cell a page takes an explorer; raises ValueError if it does not say."""
+    found = TAKEN.fullmatch(text.strip())
     if found is None:
-        raise ValueError("a labutils-explorer not in the form of labutils.show_explorer")
-    return figure(found["spec"])
+        raise ValueError("a labutils-explorer that does not say from which notebook and cell it comes")
+    return found["file"], found["cell"]
 
 
 class Explorers(SphinxTransform):
-    """Turn each stored explorer into a figure."""
+    """Turn each stored explorer, and each that a page takes from a notebook, into a figure."""
 
-    default_priority = 300
+    default_priority = 300  # before AlternativeText (400), for which a drawing is a picture
 
     def apply(self, **kwargs: Any) -> None:
-        for raw in list(self.document.findall(nodes.raw)):
-            text = raw.astext()
-            if raw.get("format") == "html" and 'class="labutils-explorer"' in text:
-                root = Path(self.app.srcdir)
-                if taken := TAKEN.fullmatch(text.strip()):
-                    self.env.note_dependency(str(root / taken["file"]))
-                try:
-                    raw.parent.replace(raw, nodes.raw("", made(text, root), format="html"))
-                except ValueError as error:
-                    logger.warning("%s", error, location=raw)
+        for node in list(self.document.findall(lambda node: isinstance(node, nodes.image | nodes.raw))):
+            try:
+                if spec := self.spec_of(node):
+                    node.parent.replace(node, nodes.raw("", figure(spec), format="html"))
+            except ValueError as error:
+                logger.warning("%s", error, location=node)
+
+    def spec_of(self, node: nodes.Element) -> str | None:
+        """Return the spec of the explorer that a node stands for, or None if it is none."""
+        root = Path(self.app.srcdir)
+        if isinstance(node, nodes.image):
+            drawing = root / Path(node["uri"].lstrip("/"))
+            is_file = drawing.suffix == ".svg" and drawing.is_file()
+            return explorers.spec_in(drawing.read_text(encoding="utf-8")) if is_file else None
+        if node.get("format") != "html" or '<div class="labutils-explorer"' not in node.astext():
+            return None
+        file, cell = taken(node.astext())
+        self.env.note_dependency(str(root / file))
+        return stored_in(root / file, cell)
 
 
 def copy_scripts(app: Sphinx) -> None:

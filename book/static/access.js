@@ -8,7 +8,6 @@
     ".pst-scrollable-table-container": "Table",
     "div.math": "Formula",
     "pre > .columns": "Printed table",
-    ".labutils-chart-live": "", // has a name and a role of its own
     ".cell_output .text_html": "Output",
     pre: "", // the theme does these, too, but not when code is unfolded
   };

@@ -6,18 +6,20 @@ controls are data, and kit.js does the rest. How to write one: the page book/aut
 
 from __future__ import annotations
 
-import html
 import json
 import logging
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape, unescape
 
 from labutils.figures import checked_alt
 
-__all__ = ["FOLDER", "names", "show_explorer", "source"]
+__all__ = ["FOLDER", "call", "names", "show_explorer", "source", "spec_in"]
 
 FOLDER = Path(__file__).parent
+_CARRIED = re.compile(r'<metadata data-explorer="\w+">(?P<spec>.*?)</metadata>', re.DOTALL)
 
 
 def names() -> tuple[str, ...]:
@@ -33,6 +35,28 @@ def source(name: str) -> str:
     if name not in names():
         raise ValueError(f"no explorer is called {name!r}; there are {', '.join(names())}")
     return "\n".join((FOLDER / f"{part}.js").read_text(encoding="utf-8") for part in ("kit", name))
+
+
+def call(function: str, spec: str) -> str:
+    """Return what a function of kit.js, "markup" or "still", makes of a spec in JSON, run in V8.
+
+    Raises ValueError with what the JavaScript complained of, and ImportError without mini-racer.
+    """
+    from py_mini_racer import JSEvalException, MiniRacer
+
+    name = json.loads(spec)["name"]
+    with MiniRacer() as engine:
+        try:
+            engine.eval(source(name))
+            return str(engine.eval(f"labutils.{function}({spec})"))
+        except JSEvalException as error:
+            raise ValueError(f"explorer {name}: {str(error).strip()[:300]}") from None
+
+
+def spec_in(drawing: str) -> str | None:
+    """Return the JSON that a stored drawing carries, or None if it is no explorer's."""
+    found = _CARRIED.search(drawing)
+    return unescape(found["spec"]) if found else None
 
 
 @cache
@@ -51,9 +75,9 @@ def show_explorer(name: str, alt: str, data: Any = None, **values: Any) -> None:
     """Display the explorer `name`, with `alt` as its text for those who cannot see it.
 
     `data` is what it computes from and `values` are its controls' first values; both must be what
-    JSON can hold. In Jupyter and Colab it is a widget; the stored output keeps its description, from
-    which the site makes a figure that needs no kernel. Raises ValueError if the name is unknown,
-    if `alt` says too little, or if JSON cannot hold the data or the values.
+    JSON can hold. In Jupyter and Colab it is a widget. The stored output is a still drawing that carries
+    the description, from which the site makes a figure that needs no kernel. Raises ValueError if the name
+    is unknown, if `alt` says too little, or if JSON cannot hold the data or the values.
     """
     from IPython.display import display
 
@@ -67,23 +91,25 @@ def show_explorer(name: str, alt: str, data: Any = None, **values: Any) -> None:
             f"explorer {name!r}: JSON cannot hold its data or values ({error}); "
             "pass lists, texts, finite numbers and dictionaries, e.g. array.tolist()"
         ) from None
-    text = text.replace("<", "\\u003c")  # nothing may end the script element early
-    words = html.escape(alt)
-    bundle = {
-        "text/markdown": f'<div class="labutils-explorer" data-explorer="{name}">'
-        f'<script type="application/json">{text}</script>'
-        f"<p>{words} <em>Run the cell to move it.</em></p></div>",
-        "text/plain": alt,
-    }
-    display(_widget_view(name, json.loads(text)) | bundle, raw=True)
+    display(_widget_view(name, json.loads(text)) | _still(name, text) | {"text/plain": alt}, raw=True)
+
+
+def _still(name: str, spec: str) -> dict[str, str]:
+    """Return the drawing that a notebook stores, or nothing where there is no V8, as in Colab."""
+    try:
+        drawing = call("still", spec)
+    except ImportError:
+        return {}
+    carried = f'<metadata data-explorer="{name}">{escape(spec)}</metadata>'
+    return {"image/svg+xml": drawing.replace("</title>", f"</title>{carried}", 1)}
 
 
 def _widget_view(name: str, spec: dict[str, Any]) -> dict[str, Any]:
     """Return what a notebook needs to show the live widget, or nothing where no widget can be made."""
     try:
         made = _widget_class(name)(spec=spec)._repr_mimebundle_()
-    except ImportError:  # anywidget is not there: the text remains
-        logging.getLogger(__name__).warning("anywidget is not installed, so the explorer stays a text")
+    except ImportError:  # anywidget is not there: the still remains
+        logging.getLogger(__name__).warning("anywidget is not installed, so the explorer stays a picture")
         return {}
     found = made[0] if isinstance(made, tuple) else made
     kind = "application/vnd.jupyter.widget-view+json"

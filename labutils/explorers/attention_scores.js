@@ -46,9 +46,7 @@
         else pen.line(x - 4, y + 4, x + 4, y - 4, "faint");
       }));
       const below = top + side * n + 22;
-      pen.rect(left, below - 10, 11, 11, "blue");
-      pen.text(left + 18, below, "area: the weight; a full cell is 1", "small");
-      pen.height = below + 8;
+      pen.height = 8 + pen.keys(pen.width < 330 ? 2 : left, below, [["box", "blue", "area: the weight; a full cell is 1"]]);
     },
     say: ({ total, largest, entropy }, { width, division }) =>
       `Width ${width}, divided ${division}: each row sums to ${total.toFixed(3)}. The largest weight has ${largest.toFixed(2)} ` +

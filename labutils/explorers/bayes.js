@@ -22,20 +22,13 @@ labutils.define("bayes", {
     const order = [0, 1, 2, 3].sort((a, b) => (1000 * shares[b] - counts[b]) - (1000 * shares[a] - counts[a]));
     for (let i = 0; counts[0] + counts[1] + counts[2] + counts[3] < 1000; i++) counts[order[i % 4]] += 1;
     const columns = pen.width < 480 ? 40 : 50, step = pen.width / columns, rows = 1000 / columns;
-    const kinds = counts.flatMap((count, kind) => Array(count).fill(kind));
-    kinds.forEach((kind, i) => {
-      const side = kind === 3 ? step * 0.42 : step * 0.78, corner = (step - side) / 2;
-      pen.rect(step * Math.floor(i / rows) + corner, step * (i % rows) + corner, side, side, looks[kind]);
-    });
-    let y = rows * step + 20;
-    const perRow = pen.width < 480 ? 2 : 4;
+    let placed = 0;
     counts.forEach((count, kind) => {
-      const x = (kind % perRow) * (pen.width / perRow);
-      const line = y + Math.floor(kind / perRow) * 20;
-      pen.rect(x + 1, line - 10, 11, 11, looks[kind]);
-      pen.text(x + 18, line, `${count} ${names[kind]}`, "small");
+      const side = kind === 3 ? step * 0.42 : step * 0.78, corner = (step - side) / 2;
+      const places = Array.from({ length: count }, () => placed++);
+      pen.squares(places.map((i) => [step * Math.floor(i / rows) + corner, step * (i % rows) + corner]), side, looks[kind]);
     });
-    pen.height = y + (perRow === 2 ? 28 : 8);
+    pen.height = 8 + pen.keys(1, rows * step + 20, counts.map((count, kind) => ["box", looks[kind], `${count} ${names[kind]}`]));
   },
   say({ hit, falseAlarm, posterior }) {
     const flagged = hit + falseAlarm;

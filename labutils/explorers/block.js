@@ -47,7 +47,8 @@
       return { n, d, context, vocab, own, parts, total, blocks };
     },
     draw(pen, { n, context, own, parts, total }) {
-      const stream = 22, left = 52, wide = pen.width > 400, box = wide ? 150 : 100, bars = left + box + (wide ? 40 : 22);
+      const wide = pen.width > 400, narrow = pen.width < 330; // a laptop, a small phone
+      const stream = 22, left = narrow ? 46 : 52, box = wide ? 150 : narrow ? 90 : 100, bars = left + box + (wide ? 40 : narrow ? 12 : 22);
       const length = pen.width - bars, step = wide ? 40 : 38, tall = 26;
       const most = Math.max(...Object.values(parts));
       const y = (row) => 34 + step * (row + (row > 6 ? 0.45 : 0)); // the middle of a row
@@ -60,7 +61,7 @@
         pen.rect(left, y(row) - tall / 2, box, tall, `hollow ${look}`);
         pen.text(left + box / 2, y(row) + 4, words, "middle small");
         const size = parts[name];
-        pen.text(bars, y(row) - 3, note ?? `${short(size)}, ${percent(size / total)}`, note ? "small quiet" : "small");
+        pen.text(bars, y(row) - 3, note ?? `${short(size)}, ${narrow ? percent(size / total).replace("under", "<") : percent(size / total)}`, note ? "small quiet" : "small");
         pen.rect(bars, y(row) + 3, (length * size) / most, 9, look);
       };
       const plus = (row) => {

@@ -26,7 +26,7 @@
         pen.line(left, y(mark), left + width, y(mark), "faint");
         pen.text(left - 6, y(mark) + 4, mark, "end small quiet");
       }
-      pen.text(0, 12, "bits for each symbol, as wide as it is frequent", "small quiet");
+      pen.text(0, 12, `bits for each symbol${pen.width < 340 ? "" : ", as wide as it is frequent"}`, "small quiet");
       let x = left;
       NAMES.forEach((name, i) => {
         const wide = p[i] * width; // so that areas are averages
@@ -40,12 +40,8 @@
         if (wide > 9) pen.text(x + wide / 2, floor + 17, label, "middle small");
         x += wide;
       });
-      const keys = [["blue", "needed"], ["orange", "wasted"], ["blue hollow", "saved"]];
-      keys.forEach(([look, words], i) => {
-        pen.rect(left + 90 * i, floor + 28, 11, 11, look);
-        pen.text(left + 90 * i + 17, floor + 38, words, "small");
-      });
-      pen.height = floor + 44;
+      pen.height = 6 + pen.keys(left, floor + 38,
+        [["box", "blue", "needed"], ["box", "orange", "wasted"], ["box", "blue hollow", "saved"]]);
     },
     say: ({ entropy, crossEntropy, forward, backward }) =>
       `Needed and saved: H(p) = ${bits(entropy)}. Needed and wasted: H(p, q) = ${bits(crossEntropy)}. ` +

@@ -11,7 +11,7 @@
   labutils.define("gates", {
     controls: [
       { name: "tape", kind: "text", label: "Tape", max: STEPS, value: "+..............." },
-      { name: "forget", label: "Forget-gate bias", min: -2, max: 6, step: 0.5, value: 0 },
+      { name: "forget", label: "Forget-gate bias", min: -2, max: 6, step: 0.5, value: 3 },
       { name: "input", label: "Input-gate bias", min: -8, max: 2, step: 0.5, value: -4 },
       { name: "cell", kind: "choice", label: "Cell", options: CELLS, value: CELLS[0] },
     ],
@@ -47,11 +47,13 @@
       const above = y(cs[last]) <= y(hs[last]);
       pen.text(right + 6, y(cs[last]) + (above ? 8 - apart : apart + 4), "c", "small bold");
       pen.text(right + 6, y(hs[last]) + (above ? apart + 4 : 8 - apart), "h", "small");
+      let free = 0; // from where on the tape's next sign has room
       signs.forEach((sign, t) => {
-        const quiet = !["+", "-", "−", "0"].includes(sign);
-        if (!quiet) pen.line(x(t), floor, x(t), floor + 8, "");
-        if (!quiet) pen.text(x(t), floor + 22, sign === "-" ? "−" : sign, "middle bold");
-        else if (t < typed) pen.text(x(t), floor + 22, "·", "middle quiet");
+        if (["+", "-", "−", "0"].includes(sign)) {
+          pen.line(x(t), floor, x(t), floor + 8, "");
+          if (x(t) >= free) pen.text(x(t), floor + 22, sign === "-" ? "−" : sign, "middle bold");
+          free = x(t) + 9;
+        } else if (t < typed && x(t) >= free - 4) pen.circle(x(t), floor + 17, 1, "grey");
       });
       const first = signs.findIndex((sign) => ["+", "-", "−"].includes(sign));
       const until = first < 0 ? STEPS : first + halfLife;

@@ -71,17 +71,13 @@
         pen.line(left, y(10 ** power), right, y(10 ** power), power === 0 ? "" : "faint");
         pen.text(left - 6, y(10 ** power) + 4, power === 0 ? "1" : `1e${power}`, "end small quiet");
       }
-      pen.text(0, 12, "gain of ∂h_T/∂h_t, how much of a change arrives", "small quiet");
+      pen.text(0, 12, `gain of ∂h_T/∂h_t${pen.width < 360 ? "" : ", how much of a change arrives"}`, "small quiet");
       for (let k = 0; k <= BACK; k += 10) pen.text(x(k), floor + 18, k, "middle small quiet");
       pen.text((left + right) / 2, floor + 36, "steps back, T − t", "middle small quiet");
       const end = Math.min(BACK, (rate < 1 ? low : high) / Math.log10(rate)); // where the line leaves the figure
       pen.line(x(0), y(1), x(end), y(rate ** end), "orange dashed");
       gains.forEach((gain, i) => i % 2 === 0 && inside(gain) && pen.circle(x(i + 1), y(gain), 3, "blue"));
-      pen.circle(left + 8, floor + 54, 3, "blue");
-      pen.text(left + 18, floor + 58, "this network", "small");
-      pen.line(left + 110, floor + 54, left + 136, floor + 54, "orange dashed");
-      pen.text(left + 142, floor + 58, "theory, wide network", "small");
-      pen.height = floor + 66;
+      pen.height = 8 + pen.keys(left, floor + 58, [["dot", "blue", "this network"], ["line", "orange dashed", "theory, wide network"]]);
     },
     say({ gains, rate }, { kind, signal }) {
       const share = gains[19] >= 1e-3 ? gains[19].toPrecision(2) : gains[19].toExponential(0);

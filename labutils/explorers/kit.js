@@ -1,44 +1,89 @@
 // The kit of the explorers: figures that compute in the reader's browser.
 //
 // Three hosts run this file: the book's site (a classic script, so that it also loads from disk), Jupyter and Colab
-// (labutils/explorers/__init__.py makes it an anywidget), and the site's build, which has no document and only asks
-// for `markup`. So everything above `mount` is text in, text out. How to write an explorer: book/authors.md.
+// (labutils/explorers/__init__.py makes it an anywidget), and V8 without a document, which only asks for `markup` (the
+// site's build) and `still` (what a notebook stores). So everything above `mount` is text in, text out.
+// How to write an explorer: book/authors.md.
 globalThis.labutils = (() => {
   "use strict";
   const explorers = globalThis.labutils?.explorers ?? {};
   const WIDTH = 640; // pixels of a drawing on a laptop; narrower screens get one of their own
+  const NARROWEST = 232;
 
   const SIGNS = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
   const clean = (text) => String(text).replace(/[&<>"]/g, (sign) => SIGNS[sign]);
   const rounded = (value) => (typeof value === "number" ? Math.round(value * 100) / 100 : value);
   const listed = (attributes) =>
     Object.entries(attributes)
-      .filter(([, value]) => value !== undefined && value !== "")
+      .filter(([, value]) => value !== undefined && value !== "" && value !== false)
       .map(([name, value]) => ` ${name}="${clean(rounded(value))}"`)
       .join("");
   const tag = (name, attributes, content = "") => `<${name}${listed(attributes)}>${content}</${name}>`;
 
+  // How a part of a drawing looks where no style sheet is: in a notebook, on GitHub. As explorers.css in light mode.
+  const COLOURS = { blue: "#0072b2", orange: "#c78000", green: "#009e73", red: "#d55e00", grey: "#8f8f8f", faint: "#d6d6d6" };
+  const INK = "#212121", QUIET = "#5c5c5c";
+  function alone(name, look = "") {
+    const looks = new Set(look.split(" ")), colour = COLOURS[[...looks].find((word) => COLOURS[word])];
+    if (name === "text") {
+      return { fill: looks.has("quiet") ? QUIET : INK, "font-size": looks.has("small") ? 13 : 14,
+        "font-family": looks.has("code") ? "monospace" : "sans-serif", "font-weight": looks.has("bold") ? 700 : "",
+        "text-anchor": looks.has("end") ? "end" : looks.has("middle") ? "middle" : "" };
+    }
+    const open = name === "line" || name === "polyline" || looks.has("hollow");
+    const stroke = open ? colour ?? (name === "line" || name === "polyline" ? INK : COLOURS.grey) : "";
+    return { fill: open ? "none" : colour ?? COLOURS.grey, "fill-opacity": looks.has("see-through") ? 0.35 : "", stroke,
+      "stroke-width": open && (looks.has("thick") ? 3 : 1.5), "stroke-dasharray": looks.has("dashed") ? "6 4" : "" };
+  }
+  const classes = (name, look) => ({ class: look });
+
   // What `draw` draws with. `look` is a list of class names, see explorers.css: colours, "bold", "middle", "dashed" …
   class Pen {
-    constructor(width) {
+    constructor(width, dress = classes) {
       this.width = width;
       this.height = 200;
       this.parts = [];
+      this.dress = dress;
+    }
+    add(name, attributes, look, content) {
+      this.parts.push(tag(name, { ...attributes, ...this.dress(name, look) }, content));
     }
     rect(x, y, width, height, look) {
-      this.parts.push(tag("rect", { x, y, width: Math.max(0, width), height: Math.max(0, height), class: look }));
+      this.add("rect", { x, y, width: Math.max(0, width), height: Math.max(0, height) }, look);
+    }
+    squares(corners, side, look) { // many of one size, as one part of the drawing
+      const long = rounded(side);
+      const path = corners.map(([x, y]) => `M${rounded(x)} ${rounded(y)}h${long}v${long}h${-long}z`);
+      if (path.length) this.add("path", { d: path.join("") }, look);
     }
     line(x1, y1, x2, y2, look) {
-      this.parts.push(tag("line", { x1, y1, x2, y2, class: look }));
+      this.add("line", { x1, y1, x2, y2 }, look);
     }
     curve(points, look) {
-      this.parts.push(tag("polyline", { points: points.map((point) => point.map(rounded).join()).join(" "), class: look }));
+      this.add("polyline", { points: points.map((point) => point.map(rounded).join()).join(" ") }, look);
+    }
+    area(points, look) {
+      this.add("polygon", { points: points.map((point) => point.map(rounded).join()).join(" ") }, look);
     }
     circle(cx, cy, r, look) {
-      this.parts.push(tag("circle", { cx, cy, r, class: look }));
+      this.add("circle", { cx, cy, r }, look);
     }
     text(x, y, words, look) {
-      this.parts.push(tag("text", { x, y, class: look }, clean(words)));
+      this.add("text", { x, y }, look, clean(words));
+    }
+    // What the looks mean, each a mark ("box", "line" or "dot"), a look and words; returns where its last row stands.
+    keys(x, y, meanings) {
+      let along = x;
+      for (const [mark, look, words] of meanings) {
+        const from = mark === "line" ? 28 : 18, wide = from + 7.3 * words.length; // as wide as letters are at most
+        if (along > x && along + wide > this.width) [along, y] = [x, y + 20];
+        if (mark === "box") this.rect(along, y - 10, 11, 11, look);
+        else if (mark === "dot") this.circle(along + 6, y - 4, 3, look);
+        else this.line(along, y - 4, along + 22, y - 4, look);
+        this.text(along + from, y, words, "small");
+        along += wide + 12;
+      }
+      return y;
     }
     svg(alt) {
       const { width, height } = this;
@@ -48,17 +93,23 @@ globalThis.labutils = (() => {
 
   // Kinds of controls: how one is written, what its value is, how a new value gets into it.
   const input = (attributes) => `<input${listed(attributes)}>`;
-  const place = (control, value) => // of a slider's thumb; a logarithmic one has 300 places
-    control.log ? Math.round((300 * Math.log(value / control.min)) / Math.log(control.max / control.min)) : value;
-  const valueAt = (control, at) =>
-    control.log ? Number((control.min * (control.max / control.min) ** (at / 300)).toPrecision(2)) : at;
+  // A logarithmic slider counts through its stops, round values, each once: were there several places for one
+  // value, a thumb would fall back to the first of them when the value is written, and an arrow key would not move it.
+  const stops = ({ min, max }) =>
+    [...new Set(Array.from({ length: 301 }, (_, i) => Number((min * (max / min) ** (i / 300)).toPrecision(2))))];
+  const place = (control, value) => { // of the thumb
+    if (!control.log) return value;
+    const far = stops(control).map((stop) => Math.abs(Math.log(stop / value)));
+    return far.indexOf(Math.min(...far));
+  };
+  const valueAt = (control, at) => (control.log ? stops(control)[at] : at);
   const shown = (control, value) => (control.format ? control.format(value) : String(value));
   const kinds = {
     range: {
       html: (control, value) =>
         tag("label", {}, tag("span", {}, clean(control.label)) +
           input({ type: "range", "data-name": control.name, "aria-valuetext": shown(control, value), value: place(control, value),
-            ...(control.log ? { min: 0, max: 300, step: 1 } : { min: control.min, max: control.max, step: control.step ?? 1 }) }) +
+            ...(control.log ? { min: 0, max: stops(control).length - 1, step: 1 } : { min: control.min, max: control.max, step: control.step ?? 1 }) }) +
           tag("output", {}, clean(shown(control, value)))),
       read: (control, [slider]) => valueAt(control, Number(slider.value)),
       write: (control, [slider], value) => {
@@ -125,6 +176,25 @@ globalThis.labutils = (() => {
     return { numbers, svg: pen.svg(spec.alt), words: definition.say(numbers, values) };
   }
 
+  // What a notebook stores: the drawing and its sentence on white, readable where neither style nor script is.
+  function still(spec) {
+    const definition = find(spec.name), values = startValues(definition, spec.values), pen = new Pen(WIDTH, alone);
+    const numbers = definition.compute(values, spec.data);
+    definition.draw(pen, numbers, values);
+    const lines = [[]]; // of about as many letters as fit: nothing here can measure a text
+    for (const word of definition.say(numbers, values).split(" ")) {
+      if (lines.at(-1).join(" ").length + word.length > 84) lines.push([]);
+      lines.at(-1).push(word);
+    }
+    const margin = 12, width = WIDTH + 2 * margin;
+    lines.forEach((line, i) => pen.text(0, pen.height + 24 + 20 * i, line.join(" ")));
+    pen.text(0, pen.height + 24 + 20 * lines.length, "A still picture: run the cell to move it.", "small quiet");
+    const height = pen.height + 28 + 20 * lines.length + 2 * margin;
+    return tag("svg", { xmlns: "http://www.w3.org/2000/svg", role: "img", "aria-label": spec.alt, width, height,
+      viewBox: `${-margin} ${-margin} ${width} ${height}` }, tag("title", {}, clean(spec.alt)) +
+      tag("rect", { x: -margin, y: -margin, width, height, fill: "#ffffff" }) + pen.parts.join(""));
+  }
+
   // The whole figure as HTML: what the site's build stores in the page, and what Jupyter starts from.
   function markup(spec, width = WIDTH) {
     const definition = find(spec.name);
@@ -143,7 +213,7 @@ globalThis.labutils = (() => {
     const controls = new Map(definition.controls.map((control) =>
       [control, [...element.querySelectorAll(`[data-name="${control.name}"]`)]]));
     const kindOf = (control) => kinds[control.kind ?? "range"];
-    const fitting = () => Math.max(280, Math.min(WIDTH, Math.floor(box.clientWidth))) || WIDTH;
+    const fitting = () => Math.max(NARROWEST, Math.min(WIDTH, Math.floor(box.clientWidth))) || WIDTH;
     let drawn = { width: WIDTH };
     let waiting = false;
 
@@ -194,6 +264,7 @@ globalThis.labutils = (() => {
   // Jupyter and Colab: the spec comes from Python; a fault is told where the reader looks.
   function render({ model, el }) {
     el.classList.add("labutils-explorer");
+    el.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes the arrow keys for its own, before a slider sees them
     try {
       const spec = model.get("spec");
       el.innerHTML = markup(spec);
@@ -203,5 +274,5 @@ globalThis.labutils = (() => {
     }
   }
 
-  return { explorers, define, markup, mount, render };
+  return { explorers, define, markup, still, mount, render };
 })();

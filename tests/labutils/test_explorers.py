@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import nbformat
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from py_mini_racer import JSEvalException, MiniRacer
 from scipy.special import softmax
 
+import book_explorers  # book/_ext
 import labutils
 from engine import ALT, Engine
 from labutils import explorers
@@ -26,6 +29,7 @@ from labutils.text import Vocabulary
 from places import ROOT
 
 START = "labutils.explorers"
+SVG = "{http://www.w3.org/2000/svg}"
 LETTERS = Vocabulary(tuple(" abcdefghijklmnopqrstuvwxyz"))
 TEXT = (
     "there was a time when the old man and the sea and the boat were one thing in the mind of the boy "
@@ -39,6 +43,8 @@ DATA = {
         for seed, name in enumerate("qk")
     }
     | {"tokens": list("abcdefgh")},
+    "gaussian_fit": {"x": [-2.0, 0.0, 2.0], "p": [0.5, 0.2, 0.3]},
+    "heat": {"tokens": list("abcdefghijklmno"), "p": [0.3, *[0.05] * 14]},
     "next_character": {"text": TEXT},
 }
 
@@ -88,7 +94,8 @@ def test_bayes_equals_bayes_rule(engine: Engine, base: float, caught: float, ala
 def test_bayes_draws_a_thousand_cases(engine: Engine, base: float, caught: int, alarm: float) -> None:
     drawn = engine.markup("bayes", base=base, caught=caught, alarm=alarm).find("svg")
     assert drawn is not None
-    assert len(drawn.find_all("rect")) == 1000 + 4  # and the keys
+    assert sum(str(path["d"]).count("z") for path in drawn.find_all("path")) == 1000
+    assert len(drawn.find_all("rect")) == 4  # the keys
     assert sum(int(text.get_text().split()[0]) for text in drawn.find_all("text")) == 1000
 
 
@@ -155,6 +162,23 @@ def test_text_is_text_and_never_markup(engine: Engine) -> None:
     assert figure.find("input", type="text")["value"] == 'a"><b>'  # type: ignore[index]
 
 
+@pytest.mark.parametrize("name", explorers.names())
+def test_a_sliders_first_value_is_one_of_its_places(engine: Engine, name: str) -> None:
+    """Else the browser shows another value than the drawing that came with the page."""
+    figure = engine.markup(name, DATA.get(name))
+    for control in engine.run(f"{START}.{name}.controls"):
+        if control.get("kind", "range") != "range":
+            continue
+        slider = figure.find("input", attrs={"data-name": control["name"]})
+        assert slider is not None
+        places = (float(slider["value"]) - float(slider["min"])) / float(slider["step"])
+        assert places == pytest.approx(round(places)), control
+        assert 0 <= places <= (float(slider["max"]) - float(slider["min"])) / float(slider["step"])
+        if control.get("log"):
+            tried = engine.markup(name, DATA.get(name), **{control["name"]: control["value"] * 1.0001})
+            assert tried.find("input", attrs={"data-name": control["name"]})["value"] == slider["value"]  # type: ignore[index]
+
+
 def test_unknown_control_is_named(engine: Engine) -> None:
     with pytest.raises(JSEvalException, match="no control is called prior; there are base, caught, alarm"):
         engine.markup("bayes", prior=3)
@@ -193,14 +217,51 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
     return call
 
 
-def test_output_has_a_widget_a_description_and_words(shown: Shown) -> None:
+def test_output_has_a_widget_a_drawing_and_words(shown: Shown) -> None:
     data = shown("bayes", ALT, base=1)
+    assert set(data) == {"application/vnd.jupyter.widget-view+json", "image/svg+xml", "text/plain"}
     assert data["text/plain"] == ALT
     assert set(data["application/vnd.jupyter.widget-view+json"]) >= {"model_id"}
-    carrier = BeautifulSoup(data["text/markdown"], "html.parser")
-    spec = json.loads(carrier.find("script").get_text())  # type: ignore[union-attr]
+    spec = json.loads(explorers.spec_in(data["image/svg+xml"]) or "")
     assert spec == {"name": "bayes", "alt": ALT, "data": None, "values": {"base": 1}}
-    assert ALT in carrier.find("p").get_text()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", explorers.names())
+def test_the_drawing_stands_alone(shown: Shown, name: str) -> None:
+    """In JupyterLab and on GitHub it is a picture: no style sheet reaches it, and the ground may be dark."""
+    drawing = ElementTree.fromstring(shown(name, ALT, data=DATA.get(name))["image/svg+xml"])
+    assert (drawing.get("role"), drawing.get("aria-label")) == ("img", ALT)
+    assert drawing.findtext(f"{SVG}title") == ALT
+    ground = next(iter(drawing.iter(f"{SVG}rect")))
+    assert (ground.get("fill"), ground.get("width")) == ("#ffffff", drawing.get("width"))
+    for part in drawing.iter():
+        kind = part.tag.removeprefix(SVG)
+        if kind not in ("svg", "title", "metadata"):
+            assert re.fullmatch(r"#[0-9a-f]{6}|none", part.get("fill", "")), ElementTree.tostring(part)
+            assert part.get("class") is None
+        if kind == "text":
+            assert float(part.get("font-size", 0)) >= 13
+    assert "run the cell" in "".join(drawing.itertext())
+
+
+def stored_drawings() -> dict[str, str]:
+    """The drawings of explorers in all notebooks, by notebook and cell."""
+    found = {}
+    for path in (ROOT / "notebooks").rglob("*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", ()):
+                drawing = output.get("data", {}).get("image/svg+xml", "")
+                if explorers.spec_in(drawing):
+                    found[f"{path.stem}#{cell.id}"] = drawing
+    return found
+
+
+@pytest.mark.parametrize(("place", "drawing"), stored_drawings().items())
+def test_a_stored_drawing_is_what_would_be_drawn_today(place: str, drawing: str) -> None:
+    spec = explorers.spec_in(drawing)
+    assert spec
+    carried = re.compile(r"<metadata.*?</metadata>", re.DOTALL)
+    assert carried.sub("", drawing) == explorers.call("still", spec), f"{place}: make execute"
 
 
 def test_widget_carries_its_own_front_end() -> None:
@@ -212,10 +273,17 @@ def test_widget_carries_its_own_front_end() -> None:
     assert explorers._widget_class("bayes") is kind
 
 
-def test_description_cannot_end_its_script(shown: Shown) -> None:
-    text = shown("next_character", ALT + " </script><b>", data={"text": "</script> & <b>"})["text/markdown"]
-    assert text.count("</script>") == 1
-    assert BeautifulSoup(text, "html.parser").find("b") is None
+def test_what_is_carried_cannot_end_its_place(shown: Shown) -> None:
+    hostile = "</metadata></title></script> & <b> \u2028 \\u003c &lt;"
+    drawing = shown("next_character", f"{ALT} {hostile}", data={"text": hostile})["image/svg+xml"]
+    found = ElementTree.fromstring(drawing)
+    assert [part for part in found.iter() if part.tag.endswith("b")] == []
+    spec = explorers.spec_in(drawing)
+    assert spec == found.findtext(f"{SVG}metadata")
+    assert json.loads(spec or "")["data"] == {"text": hostile}
+    page = BeautifulSoup(book_explorers.figure(spec or ""), "html.parser")
+    assert page.find("b") is None
+    assert json.loads(page.select("figure > script")[0].get_text()) == json.loads(spec or "")
 
 
 @pytest.mark.parametrize(
@@ -226,6 +294,7 @@ def test_description_cannot_end_its_script(shown: Shown) -> None:
         (("bayes", "short"), {}, "say in a sentence what is seen"),
         (("bayes", ALT), {"data": np.zeros(3)}, "array.tolist()"),
         (("bayes", ALT), {"base": float("nan")}, "finite numbers"),
+        (("bayes", ALT), {"prior": 1}, "no control is called prior; there are base, caught, alarm"),
     ],
 )
 def test_faults_are_said(arguments: Any, options: dict[str, Any], complaint: str) -> None:
@@ -233,22 +302,31 @@ def test_faults_are_said(arguments: Any, options: dict[str, Any], complaint: str
         labutils.show_explorer(*arguments, **options)
 
 
-def test_without_anywidget_the_words_remain(
+def test_without_anywidget_the_drawing_remains(
     shown: Shown, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     explorers._widget_class.cache_clear()
     monkeypatch.setitem(sys.modules, "anywidget", None)
-    assert set(shown("bayes", ALT)) == {"text/markdown", "text/plain"}
+    assert set(shown("bayes", ALT)) == {"image/svg+xml", "text/plain"}
     assert "anywidget is not installed" in caplog.text
+
+
+def test_without_an_engine_the_widget_remains(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in Colab: no still, and no complaint."""
+    monkeypatch.setitem(sys.modules, "py_mini_racer", None)
+    assert set(shown("bayes", ALT)) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
+    assert caplog.text == ""
 
 
 # --- on the site
 
 
 @pytest.mark.parametrize(
-    ("markup", "complaint"),
+    ("text", "complaint"),
     [
-        ('<div class="labutils-explorer">x</div>', "not in the form of labutils.show_explorer"),
+        ('<div class="labutils-explorer">x</div>', "does not say from which notebook and cell it comes"),
         (
             '<div class="labutils-explorer" data-from="lost.ipynb#cell"></div>',
             "there is no notebook lost.ipynb",
@@ -257,19 +335,24 @@ def test_without_anywidget_the_words_remain(
             '<div class="labutils-explorer" data-from="notebooks/foundations/probability.ipynb#bayes"></div>',
             "has no cell bayes that shows an explorer",
         ),
-        (
-            '<div class="labutils-explorer" data-explorer="bayes"><script type="application/json">'
-            '{"name":"bayes","alt":"x","data":null,"values":{"prior":1}}</script></div>',
-            "no control is called prior",
-        ),
     ],
 )
-def test_site_complains_of_a_faulty_explorer(markup: str, complaint: str) -> None:
-    sys.path.insert(0, str(ROOT / "book/_ext"))
-    import book_explorers
+def test_site_complains_of_a_faulty_explorer(text: str, complaint: str) -> None:
+    def look() -> str:
+        file, cell = book_explorers.taken(text)
+        return book_explorers.stored_in(ROOT / file, cell)
 
     with pytest.raises(ValueError, match=re.escape(complaint)):
-        book_explorers.made(markup, ROOT)
+        look()
+
+
+def test_site_complains_of_a_faulty_description() -> None:
+    with pytest.raises(ValueError, match="no control is called prior"):
+        book_explorers.figure(json.dumps({"name": "bayes", "alt": ALT, "data": None, "values": {"prior": 1}}))
+
+
+def test_a_picture_that_is_no_explorer_is_left_alone() -> None:
+    assert explorers.spec_in('<svg><metadata>{"name": "bayes"}</metadata></svg>') is None
 
 
 def test_pages_hold_the_drawing_and_load_only_their_explorers(site: Path) -> None:

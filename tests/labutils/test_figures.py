@@ -1,13 +1,8 @@
 """labutils.figures: what a notebook stores, that every picture has words, and colours that stay apart."""
 
 import base64
-import json
-import sys
-import types
-from html.parser import HTMLParser
 from itertools import combinations, pairwise
 
-import altair as alt
 import matplotlib as mpl
 import nbclient
 import nbformat
@@ -15,11 +10,10 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 
-from labutils.figures import PALETTE, VERDICTS, claims, show, show_chart, style
+from labutils.figures import PALETTE, VERDICTS, claims, show, style
 
 mpl.use("Agg")  # no window
 WORDS = 'Bits per character fall from 4.2 to 2.0: "x" < y & more'
-SPECIFICATION, CARRIER = "application/vnd.vegalite.v5+json", "text/markdown"
 
 
 @pytest.fixture
@@ -36,11 +30,6 @@ def figure():
     ax.plot([1, 2, 4])
     yield fig
     plt.close(fig)
-
-
-def chart(text="a"):
-    data = alt.Data(values=[{"x": 1, "label": text}])
-    return alt.Chart(data).mark_text().encode(x="x:Q", text="label:N")
 
 
 # ---- Figures ----
@@ -66,55 +55,7 @@ def test_the_same_figure_gives_the_same_bytes(displayed):
 def test_a_picture_without_words_is_refused(displayed, figure, words):
     with pytest.raises(ValueError, match=r"^alt is "):
         show(figure, alt=words)
-    with pytest.raises(ValueError, match=r"^alt is "):
-        show_chart(chart(), alt=words)
     assert displayed == []
-
-
-# ---- Charts ----
-
-
-class Elements(HTMLParser):
-    """What a browser finds in a piece of HTML: elements with attributes, and the text of scripts."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.found, self.script = [], ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.script += data
-
-
-@pytest.mark.parametrize(
-    "text", ["plain", "</script><b>&amp;", "<!--<script>", "“曹操” \u2028 'a' \\ \"q\"", "$x$ {{y}}"]
-)
-def test_chart_is_stored_three_times_and_survives_any_text(displayed, text):
-    show_chart(chart(text), alt=WORDS)
-    [(data, options)] = displayed
-    assert set(data) == {SPECIFICATION, CARRIER, "text/plain"}
-    assert options == {"raw": True}
-    assert data["text/plain"] == WORDS
-    assert data[SPECIFICATION]["data"]["values"][0]["label"] == text
-    page = Elements(data[CARRIER])
-    assert page.found == [
-        ("div", {"class": "labutils-chart", "data-alt": WORDS}),
-        ("script", {"type": "application/json"}),
-    ]
-    assert json.loads(page.script) == data[SPECIFICATION]
-    assert "\n" not in data[CARRIER]  # a blank line would end the HTML inside Markdown
-
-
-def test_in_colab_altair_draws_the_chart(displayed, monkeypatch):
-    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
-    show_chart(chart(), alt=WORDS)
-    [(shown, _)] = displayed
-    assert "vegaEmbed" in shown["text/html"]
-    assert "<html" not in shown["text/html"]
-    assert shown["text/plain"] == WORDS
 
 
 # ---- Claims ----
@@ -168,22 +109,19 @@ def test_every_verdict_is_accepted(displayed):
 # ---- In a real kernel: what ends up in the file ----
 
 
-def test_a_notebook_stores_all_three():
+def test_a_notebook_stores_both():
     source = f"""
-import altair as alt
 from matplotlib import pyplot as plt
-from labutils import claims, show, show_chart
+from labutils import claims, show
 show(plt.figure(figsize=(1, 1)), alt={WORDS!r})
-show_chart(alt.Chart(alt.Data(values=[{{"x": 1}}])).mark_point().encode(x="x:Q"), alt={WORDS!r})
 claims([{ROW!r}])
 """
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     nbclient.NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
     nbformat.validate(notebook)
-    picture, drawn, table = notebook.cells[0].outputs  # and no second copy of the open figure
+    picture, table = notebook.cells[0].outputs  # and no second copy of the open figure
     assert base64.b64decode(picture.data["image/png"], validate=False).startswith(b"\x89PNG")
     assert picture.metadata["image/png"]["alt"] == picture.data["text/plain"] == WORDS
-    assert json.loads(Elements(drawn.data[CARRIER]).script) == drawn.data[SPECIFICATION]
     assert table.data["text/markdown"].startswith("| Where |")
 
 

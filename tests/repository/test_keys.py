@@ -49,6 +49,7 @@ def root(tmp_path: Path) -> Path:
         "labutils/checks/part/other.py": "G = 1\n",
         "labutils/explorers/__init__.py": "H = 1\n",
         "labutils/explorers/moved.js": "// moved\n",
+        "labutils/explorers/kit.js": "// kit\n",
         "labutils/explorers/still.js": "// still\n",
         "requirements.txt": f"# --- the site\nsphinx==1.0\n{keys.PINS}: make lab\nnumpy==2.0 # why\n"
         "# --- tests\npytest==9\n",
@@ -103,6 +104,7 @@ REACHED = {
     "what runs checks": replace("labutils/checks/core.py", "1", "2"),
     "the chapter's checks": replace("labutils/checks/part/thrown.py", "1", "2"),
     "the explorer that it shows": replace("labutils/explorers/moved.js", "moved", "moves"),
+    "what draws explorers": replace("labutils/explorers/kit.js", "kit", "kits"),
     "the data set that it loads": replace("labutils/data/catalogue.py", "size=1", "size=3"),
     "what reads data": replace("labutils/data/parse.py", "1", "2"),
     "the catalogue's own code": replace("labutils/data/catalogue.py", "class Entry", "class Entry "),

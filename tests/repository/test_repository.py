@@ -205,4 +205,4 @@ def test_layers_of_labutils_are_kept() -> None:
 def test_import_of_labutils_loads_nothing_heavy() -> None:
     code = "import json, sys, labutils; print(json.dumps(sorted(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert {"numpy", "torch", "matplotlib", "IPython", "altair"}.isdisjoint(json.loads(run.stdout))
+    assert {"numpy", "torch", "matplotlib", "IPython"}.isdisjoint(json.loads(run.stdout))

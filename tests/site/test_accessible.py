@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 
 import book
 from accessible import Checker, markup_faults
-from browser import BROWSER_TESTS, GENERATED, Visit, live_charts, pages
+from browser import BROWSER_TESTS, GENERATED, Visit, pages
 from places import ROOT
 
 PAGES = [*book.pages_of_toc(ROOT), *GENERATED]
@@ -21,7 +21,6 @@ SOUND = '<html lang="en"><a href="#main-content">Skip</a><main id="main-content"
 
 def settle(page: Page) -> None:
     """Wait for what scripts still draw, and unfold what a reader would unfold."""
-    live_charts(page)
     page.evaluate("""() => {
         for (const kind of ["details.hide", "details:not(.hide)"])
             [...document.querySelectorAll(kind)].slice(0, 3).forEach((folded) => (folded.open = true));
@@ -30,7 +29,6 @@ def settle(page: Page) -> None:
 
 def dark(page: Page) -> None:
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    live_charts(page)
 
 
 def at_root(page: Page, lost: Path) -> None:
@@ -146,11 +144,11 @@ class TestFaultsAreFound:
         check = Checker(visit.page)
         pick = "document.querySelector({!r}).style.{}"
         visit.page.evaluate(pick.format("div.highlight pre span.c1", "color = '#5a5a5a'"))
-        visit.page.evaluate(pick.format(".labutils-chart-live svg text", "fill = '#606060'"))
+        visit.page.evaluate(pick.format(".labutils-picture svg text", "fill = '#606060'"))
         selectors = ["pre *", "svg text"]
         assert check.contrast(selectors) == []
         dark(visit.page)
-        visit.page.evaluate(pick.format(".labutils-chart-live svg text", "fill = '#606060'"))  # drawn anew
+        visit.page.evaluate(pick.format(".labutils-picture svg text", "fill = '#606060'"))  # drawn anew
         assert len(check.contrast(selectors)) == 2
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 
 import book
 import browser as browser_tests
-from browser import BROWSER_TESTS, GENERATED, Visit, live_charts, wait_until
+from browser import BROWSER_TESTS, GENERATED, Visit, wait_until
 from places import ROOT
 
 sys.path.insert(0, str(ROOT / "book/_ext"))
@@ -157,13 +157,10 @@ class TestInABrowser:
     def test_what_moves_moves_under_the_policy(self, strict: Visit, base: str, name: str) -> None:
         page = strict.page
         page.goto(f"{base}/{name}.html", wait_until="load")
-        live_charts(page)
         sliders = page.locator("figure input[type=range]:visible")
         assert sliders.count() >= 1
         for slider in sliders.all():
             slider.press("End")
-        for live in page.locator(".labutils-chart-live svg").all():
-            live.hover()  # a tooltip, where there is one
         theme = page.evaluate("document.documentElement.dataset.theme")
         for _ in range(2):
             page.locator(".bd-header-article .theme-switch-button").click()

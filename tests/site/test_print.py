@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from pypdf import PdfReader
 
-from browser import BROWSER_TESTS, Visit, live_charts, wait_until
+from browser import BROWSER_TESTS, Visit, wait_until
 
 pytestmark = BROWSER_TESTS
 CHAPTER = "notebooks/foundations/probability.html"
@@ -27,10 +27,9 @@ FOLDED_CODE = "from itertools import pairwise"
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """A chapter as it stands on a dark screen, charts alive."""
+    """A chapter as it stands on a dark screen."""
     visit = Visit(browser, color_scheme="dark", viewport={"width": 1280, "height": 900})
     visit.page.goto(f"{address}/{CHAPTER}", wait_until="load")
-    live_charts(visit.page)
     yield visit.page
     assert visit.faults == []
     visit.page.context.close()
@@ -67,15 +66,8 @@ def test_what_is_folded_is_folded_again_afterwards(page: Page) -> None:
 
 
 def test_stills_stand_for_what_moves(paper: Page) -> None:
-    charts, explorers = (
-        paper.locator("figure.labutils-chart").all(),
-        paper.locator(".labutils-explorer").all(),
-    )
-    assert charts
+    explorers = paper.locator(".labutils-explorer").all()
     assert explorers
-    for figure in charts:
-        assert not figure.locator(".labutils-chart-live").is_visible()
-        assert figure.locator(".labutils-chart-still").is_visible()
     for figure in explorers:  # one drawing, alive or not
         assert figure.locator(".labutils-picture svg").is_visible()
         assert not figure.locator(".labutils-controls").is_visible()

@@ -73,7 +73,7 @@ def test_chapters_have_mathematics_code_and_charts(site: Path, page: str) -> Non
     text = article(site, page)
     assert len(text.select("span.math, div.math")) >= 3
     assert len(text.select("div.cell_input")) >= 10
-    assert text.select("figure.labutils-chart img.labutils-chart-still, figure.labutils-explorer svg")
+    assert text.select("figure.labutils-explorer svg")
     assert not text.find(string=re.compile(r"\{cite:[pt]\}|\$\$|```"))  # markup that was not understood
 
 
@@ -100,17 +100,9 @@ def test_styles_ask_no_other_host(site: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_loads_charts_and_mathematics_only_where_used(site: Path, page: str) -> None:
+def test_a_page_loads_mathematics_only_where_used(site: Path, page: str) -> None:
     asked = " ".join(loaded_at_once(site / f"{page}.html"))
-    text = article(site, page)
-    has_chart = bool(text.select("figure.labutils-chart"))
-    assert ("/charts.js" in asked) == ("/charts.css" in asked) == has_chart
-    assert ("/mathjax/" in asked) == bool(text.select("mjx-container"))
-    assert "/vega/" not in asked  # charts.js asks for it near a chart
-    if has_chart:
-        script = soup(site / f"{page}.html").select_one("script[data-vega]")
-        assert script is not None
-        assert (site / "_static" / str(script["data-vega"])).is_file()
+    assert ("/mathjax/" in asked) == bool(article(site, page).select("mjx-container"))
 
 
 def test_mathematics_is_set_in_the_page(site: Path) -> None:
@@ -186,7 +178,7 @@ def test_nothing_is_shipped_that_nobody_asks_for(site: Path) -> None:
     assert [name for name in shipped if re.search(r"fontawesome|\.map$|\.po$|\.mo$|sre/|a11y/", name)] == []
     scripts = [path for path in site.rglob("*.js") if path.stat().st_size > 100_000]
     scripts = [path for path in scripts if path.parent.name != "search"]  # comes when somebody searches
-    assert [path.parent.name for path in scripts] == ["vega"]
+    assert scripts == []
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -222,7 +214,7 @@ def test_a_faulty_page_stops_the_build_and_all_faults_are_named(small: Path) -> 
         "{cite:t}`nobody2000nothing`": "nobody2000nothing",
         "![](picture.png)": "picture without alternative text",
         "![A picture that is an empty file](picture.png)": "a picture that cannot be read",
-        '<div class="labutils-chart" data-alt="x">': "not in the form of labutils.show_chart",
+        '<div class="labutils-explorer"></div>': "does not say from which notebook and cell it comes",
         "**Question.** Where are the choices?": "a question needs choices",
         r"$\frac{1$": "TeX that MathJax cannot set: Missing close brace",
         r"$\nonsense$": r"Undefined control sequence \nonsense",

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from accessible import CONTRAST
-from browser import BROWSER_TESTS, Visit, live_charts, wait_until
+from browser import BROWSER_TESTS, Visit, wait_until
 
 pytestmark = BROWSER_TESTS
 CHAPTER = "notebooks/foundations/probability.html"
@@ -72,7 +72,6 @@ def test_the_system_changed_since_the_last_visit(browser: Browser, address: str)
 def test_figures_on_white_are_recoloured_in_the_dark(browser: Browser, address: str) -> None:
     visit = Visit(browser, color_scheme="dark")
     visit.page.goto(f"{address}/{CHAPTER}", wait_until="load")
-    live_charts(visit.page)
     figure = visit.page.locator(".cell_output img.on-white").first
     figure.scroll_into_view_if_needed()
     figure.evaluate("image => image.decode()")

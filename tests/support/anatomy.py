@@ -14,6 +14,7 @@ import nbformat
 
 import execute  # scripts/execute.py
 import repository  # scripts/repository.py
+from labutils import explorers
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTIONS = ("Claims checked", "Where it breaks", "Summary", "Exercises", "Further reading")
@@ -32,7 +33,7 @@ HOSTS = re.compile(
     "|".join((r"pypi\." + "org", "python" + "hosted", r"registry\.npm" + "js", "conda" + r"\.anaconda"))
 )
 # What Colab has already or labutils brings: a set-up cell installs nothing else.
-COLAB = {"IPython", "altair", "google", "labutils", "matplotlib", "nltk", "numpy", "scipy", "sklearn"}
+COLAB = {"IPython", "google", "labutils", "matplotlib", "nltk", "numpy", "scipy", "sklearn"}
 COLAB |= {"constriction", "pyppmd", "tokenizers", "torch", "transformers"}
 
 
@@ -327,19 +328,8 @@ def has_a_main_road_of_an_hour(chapter: Chapter) -> list[str]:
 
 @rule
 def shows_an_interactive_figure(chapter: Chapter) -> list[str]:
-    figures = [
-        (cell, kind)
-        for cell, output in chapter.outputs("text/markdown")
-        for kind in ("labutils-chart", "labutils-explorer")
-        if kind in output.data["text/markdown"]
-    ]
-    if not figures:
-        return ["it has no interactive figure"]
-    moves = any(
-        kind == "labutils-explorer" or "bind" in cell.source or "interactive()" in cell.source
-        for cell, kind in figures
-    )
-    return [] if moves else ["no control"]
+    stored = [output.data["image/svg+xml"] for _, output in chapter.outputs("image/svg+xml")]
+    return [] if any(explorers.spec_in(drawing) for drawing in stored) else ["it has no explorer"]
 
 
 @rule
@@ -358,7 +348,7 @@ def folds_what_only_draws(chapter: Chapter) -> list[str]:
         nodes = list(ast.walk(chapter.tree(cell)))
         calls = {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
         idea = any(isinstance(node, ast.FunctionDef) for node in nodes)
-        draws = calls & {"show", "show_chart", "show_explorer", "claims"} and not idea
+        draws = calls & {"show", "show_explorer", "claims"} and not idea
         if (draws or cell.id in ("setup", "imports")) and "hide-input" not in cell.metadata.get("tags", []):
             faults.append(f"cell {cell.id} only draws (or sets up): tag it hide-input")
     return faults

@@ -108,17 +108,3 @@ def wait_until(page: Page, expression: str, arg: object = None, seconds: float =
         if time.monotonic() > end:
             raise TimeoutError(f"not true after {seconds} s: {expression}")
         page.wait_for_timeout(25)
-
-
-def live_charts(page: Page) -> int:
-    """Go to every chart of the page, wait until it is drawn, and return how many there are."""
-    page.evaluate("""() => {  // a chart in a folded section is drawn when that is opened
-        for (const folded of document.querySelectorAll("details"))
-            if (folded.querySelector("figure.labutils-chart")) folded.open = true;
-    }""")
-    charts = page.locator("figure.labutils-chart")
-    for number in range(charts.count()):
-        charts.nth(number).scroll_into_view_if_needed()  # only then is it drawn
-        charts.nth(number).locator(".labutils-chart-live svg").wait_for(timeout=10_000)
-        charts.nth(number).locator("img").wait_for(state="hidden", timeout=10_000)
-    return charts.count()

@@ -37,7 +37,6 @@ ROOT = Path(__file__).resolve().parents[2]
 LENDER = os.environ.get("COLAB_PYTHON", sys.executable)  # Colab itself has Python 3.12
 # Colab's versions, autumn 2025: older than the book's where it matters. (notebook comes with ipywidgets 7.)
 INSTALLED = (
-    "altair==5.5.0",
     "ipykernel==6.17.1",
     "ipython==7.34.0",
     "ipywidgets==7.7.1",
@@ -257,15 +256,13 @@ def sanitized(text: str) -> str:
 
 
 def texts(cell: Any) -> dict[str, str]:
-    """Return what a cell prints and shows in words. Charts go another way in Colab: of them, the words."""
+    """Return what a cell prints and shows in words."""
     found: dict[str, str] = {}
     for output in cell.outputs:
         if output.output_type == "stream":
             found[output.name] = found.get(output.name, "") + output.text
         for kind in ("text/plain", "text/markdown"):
-            shown = output.get("data", {}).get(kind, "")
-            if not shown.startswith('<div class="labutils-'):
-                found[kind] = found.get(kind, "") + shown
+            found[kind] = found.get(kind, "") + output.get("data", {}).get(kind, "")
     return {kind: sanitized(text).rstrip() for kind, text in found.items() if text}
 
 

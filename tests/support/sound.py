@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import nbformat
@@ -73,7 +74,8 @@ def sound_notebook() -> Any:
         "| Where | Claim | Measured here | Verdict |\n|---|---|---|---|\n"
         + "| 001 | short | 2 | wrong |\n" * 3
     )
-    chart = '<div class="labutils-explorer" data-explorer="tiny"></div>'
+    spec = json.dumps({"name": "tiny", "alt": ALT, "data": None, "values": {}})
+    chart = f'<svg><metadata data-explorer="tiny">{spec}</metadata></svg>'
     draw = "from matplotlib import pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 4])\n"
     cells = [
         text("title", f"# Tiny\n\nA question, and 2.06 bits.\n\n{BOX}"),
@@ -102,7 +104,7 @@ def sound_notebook() -> Any:
         code(
             "chart",
             f"from labutils import show_explorer\nshow_explorer('tiny', {ALT!r})",
-            data({"text/markdown": chart, "text/plain": ALT}),
+            data({"image/svg+xml": chart, "text/plain": ALT}),
             tags=["hide-input"],
         ),
         text("claims", "## Claims checked"),

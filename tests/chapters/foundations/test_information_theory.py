@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from engine import Engine
 from labutils import coding, data, information
 from labutils.checks import evaluate
 from labutils.models.ngram import NGramModel
@@ -423,3 +426,59 @@ def test_the_tables_of_a_check_share_no_value() -> None:
 def test_a_fraction_of_a_byte_may_be_cut() -> None:
     assert evaluate("information_theory.file_size", lambda *a: math.floor(file_size(*a))).status == "right"
     assert all(inspect.isroutine(answer) for answers in RIGHT.values() for answer in answers)
+
+
+# --- its explorers
+
+
+@settings(max_examples=60, deadline=None)
+@given(p=st.floats(0.02, 0.98), q=st.floats(0.02, 0.98))
+def test_coin_equals_the_measures(engine: Engine, p: float, q: float) -> None:
+    found = engine.compute("coin", {"p": p, "q": q})
+    truth, belief = np.array([p, 1 - p]), np.array([q, 1 - q])
+    assert found["entropy"] == pytest.approx(information.entropy(truth))
+    assert found["crossEntropy"] == pytest.approx(information.cross_entropy(truth, belief))
+    assert found["divergence"] == pytest.approx(information.kl_divergence(truth, belief), abs=1e-12)
+
+
+def test_coin_says_what_its_text_says(engine: Engine) -> None:
+    words = str(engine.markup("coin"))
+    assert "H(p) = 0.88, H(p, q) = 1.72, D(p‖q) = 0.84 bits" in words
+    dear = engine.markup("coin", p=0.02, q=0.98)
+    assert "D(p‖q) = 5.39 bits" in dear.get_text()
+    assert "↑" in dear.get_text()  # the bar leaves the figure
+    worst = max(engine.compute("coin", {"p": share, "q": 0.5})["divergence"] for share in (0.02, 0.5, 0.98))
+    assert worst < 1  # the worst you can lose by not knowing the coin
+
+
+GRID = np.linspace(-8, 8, 81)
+HUMPS = 0.6 / 0.8 * np.exp(-((GRID + 3) ** 2) / 1.28) + 0.4 / 1.2 * np.exp(-((GRID - 2.5) ** 2) / 2.88)
+HUMPS /= HUMPS.sum()
+FIT = {"x": GRID.tolist(), "p": HUMPS.tolist()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(mu=st.floats(-6, 6), sd=st.floats(0.4, 6))
+def test_gaussian_fit_equals_the_divergences(engine: Engine, mu: float, sd: float) -> None:
+    found = engine.compute("gaussian_fit", {"mu": mu, "sd": sd}, FIT)
+    q = np.exp(-(((GRID - mu) / sd) ** 2) / 2)
+    q /= q.sum()
+    np.testing.assert_allclose(found["q"], q, atol=1e-12)
+    assert found["forward"] == pytest.approx(information.kl_divergence(HUMPS, q), rel=1e-6)
+    assert found["backward"] == pytest.approx(information.kl_divergence(q, HUMPS), rel=1e-6)
+
+
+def test_small_steps_are_stuck_in_one_direction_only(engine: Engine) -> None:
+    """What the page lets its readers find: D(q‖p) has a valley at the right-hand hump, D(p‖q) has not."""
+
+    def descend(way: str) -> tuple[float, float]:
+        place, best = (2.5, 1.2), np.inf
+        while True:
+            near = [(place[0] + a, max(0.4, place[1] + b)) for a in (-0.1, 0, 0.1) for b in (-0.1, 0, 0.1)]
+            scores = [engine.compute("gaussian_fit", {"mu": mu, "sd": sd}, FIT)[way] for mu, sd in near]
+            if min(scores) >= best - 1e-9:
+                return place
+            best, place = min(scores), near[int(np.argmin(scores))]
+
+    assert descend("backward") == pytest.approx((2.5, 1.2), abs=0.21)
+    assert descend("forward") == pytest.approx((-0.8, 2.9), abs=0.25)

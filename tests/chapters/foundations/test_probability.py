@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import gammaln, logsumexp, softmax
 
+from engine import Engine
 from labutils import data
 from labutils.checks import evaluate
+from labutils.information import entropy
 from labutils.models.ngram import NGramModel
 from labutils.text import Vocabulary, k_fold, words
 from places import run_cells, sources
@@ -415,3 +419,25 @@ def test_the_shorter_context_is_the_better_prior() -> None:
         assert plain.cross_entropy(test) == pytest.approx(add_k, abs=0.01)
         model = NGramModel(order, n_vocab).fit(rest)
         assert model.cross_entropy(test) == pytest.approx(kneser_ney, abs=0.01)
+
+
+# --- its explorer
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    tau=st.floats(0.1, 3),
+    counts=st.lists(st.integers(1, 50_000), min_size=2, max_size=40).map(lambda n: sorted(n, reverse=True)),
+)
+def test_heat_equals_the_pages(engine: Engine, tau: float, counts: list[int]) -> None:
+    p = np.array(counts) / sum(counts)
+    given_ = {"tokens": [f"t{i}" for i in range(len(p))], "p": p.tolist()}
+    found = engine.compute("heat", {"tau": tau}, given_)
+    page: dict[str, Any] = {"p": p}
+    exec(sources("probability")["temperature-data"].split("\n\n")[0], page)  # its definition alone
+    heat = page["heat"]
+    np.testing.assert_allclose(found["hot"], heat(tau), atol=1e-12)
+    assert found["entropy"] == pytest.approx(entropy(heat(tau)), abs=1e-9)
+    assert found["most"] == pytest.approx(np.log2(len(p)))
+    for warmth, bits in found["curve"][::19]:
+        assert bits == pytest.approx(entropy(heat(warmth)), abs=1e-9)

@@ -180,9 +180,10 @@ def test_half_life_halves(racer: MiniRacer, forget: float) -> None:
 
 
 def test_says_what_it_shows(racer: MiniRacer) -> None:
-    assert "A forget gate of 0.500 keeps half of a value for 1.0 steps" in said(racer)
+    assert "A forget gate of 0.500 keeps half of a value for 1.0 steps" in said(racer, forget=0)
+    assert "for 14 steps. After 60 steps c is 0.06" in said(racer)  # as its alternative text says
     assert "for 103 steps" in said(racer, forget=5)
-    assert "After 60 steps c is 0.00 and h is 0.00; c was between 0.00 and 0.98." in said(racer)
+    assert "After 60 steps c is 0.00 and h is 0.00; c was between 0.00 and 0.98." in said(racer, forget=0)
     assert "−" not in said(racer, tape="", forget=6)
 
 
