@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 # What is drawn and written, what is said quietly, and what is behind. On the site these colours and the two
-# palettes follow light and dark mode; any other stays as it is drawn. Black and white themselves are for signs on
-# a heat map, and "grey" is seen in both modes.
+# palettes follow light and dark mode; any other stays as it is drawn. Black and white themselves are for
+# signs on a heat map, and "grey" is seen in both modes.
 INK, QUIET, GROUND = "#1c1c1c", "#5c5c5c", "#fefefe"
 # Okabe & Ito (2008), "Color Universal Design": distinct for colour-blind readers, and ordered
 # here so that neighbours also differ in lightness when printed in grey.

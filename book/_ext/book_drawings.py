@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import html
+import itertools
 import re
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -19,7 +20,9 @@ from labutils.svg import SVG
 HUES = ("blue", "orange", "green", "sky", "red", "ink", "pink")
 VARIABLES = dict(zip(map(str.lower, PALETTE), HUES, strict=True))
 VARIABLES |= {
-    colour.lower(): f"deep-{hue}" for colour, hue in zip(DEEP, (*HUES, "purple"), strict=True) if colour not in PALETTE
+    colour.lower(): f"deep-{hue}"
+    for colour, hue in zip(DEEP, (*HUES, "purple"), strict=True)
+    if colour not in PALETTE
 }
 VARIABLES |= {INK: "ink", QUIET: "quiet", GROUND: "ground"}
 # Words need more contrast than lines: the palette's lighter hues are written in their deeper tone.
@@ -88,13 +91,14 @@ def drawing(stored: str, name: str) -> Drawing:
         root.remove(root[0])  # the page is the ground
     recolour(root)
     panels = []
-    for number, (left, right) in enumerate(zip(cuts, cuts[1:], strict=False)):
+    for number, (left, right) in enumerate(itertools.pairwise(cuts)):
         here = f"{name}-panel-{number}-"
         shared = number == 0  # what belongs to no panel, such as clips, is named and found from all of them
         inside = [
             child
             for child in root
-            if child.get("id", "").startswith(here) or (shared and f"{name}-panel-" not in child.get("id", ""))
+            if child.get("id", "").startswith(here)
+            or (shared and f"{name}-panel-" not in child.get("id", ""))
         ]
         panels.append((right - left, height, shifted(inside, left)))
     return Drawing(tuple(panels), name)

@@ -1,8 +1,8 @@
 """Figures of chapters: inline SVG in the page's own colours, with a number, a caption and an address.
 
 A code cell draws with `labutils.show` or `show_explorer`; the Markdown cell behind it is its caption, one
-paragraph that begins with `**Figure 2.**`. Here both become one `<figure>` whose address is the cell's id, the
-chapter's number comes in front (6.2), and the plain words "Figure 2" in the chapter's text become links to it.
+paragraph that begins with `**Figure 2.**`. Here both become one `<figure>` whose address is the cell's id,
+the chapter's number comes in front (6.2), and the plain words "Figure 2" in the text become links to it.
 `![message](attachment:key-figure.svg)` under the title shows the figure of the cell tagged `key-figure`.
 A figure without caption or number, or a number without figure, stops the build.
 """
@@ -30,7 +30,15 @@ KEY = "attachment:key-figure.svg"
 CAPTION = re.compile(r"Figure (\d+)\.")
 REFERENCE = re.compile(r"\bFigure\s(\d+)(?!\d|\.\d)")
 EXPLORER = '<figure class="labutils-explorer"'
-NOT_PROSE = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.reference, nodes.title)
+NOT_PROSE = (
+    nodes.literal,
+    nodes.literal_block,
+    nodes.math,
+    nodes.math_block,
+    nodes.raw,
+    nodes.reference,
+    nodes.title,
+)
 
 
 class Caption(nodes.General, nodes.TextElement):
@@ -81,7 +89,9 @@ class Figures(SphinxTransform):
             strong = caption[0].astext()
             number = int(CAPTION.fullmatch(strong)[1])  # type: ignore[index]
             if number != wanted:
-                logger.warning("%s stands where Figure %d does: make figures", strong, wanted, location=caption)
+                logger.warning(
+                    "%s stands where Figure %d does: make figures", strong, wanted, location=caption
+                )
             wanted += 1
             sections[cell["id"]] = (number, container)
             try:
@@ -139,7 +149,9 @@ class Figures(SphinxTransform):
     ) -> None:
         """Show the chapter's key figure under its opening paragraph."""
         if len(keys) != 1 or keys[0]["id"] not in made or (svg := stored_svg(keys[0])) is None:
-            logger.warning("a key figure needs one cell tagged key-figure that shows a figure", location=image)
+            logger.warning(
+                "a key figure needs one cell tagged key-figure that shows a figure", location=image
+            )
             return
         number, container = made[keys[0]["id"]]
         section = container.parent
@@ -151,7 +163,9 @@ class Figures(SphinxTransform):
         said = Caption("", f"{message} ", number=0, anchor="")
         said += nodes.inline("", f"Figure {number}, made in “{title}”")
         parent = image.parent
-        parent.parent.replace(parent, [raw(framed(picture, message, kind=" key-figure")), said, raw("</figure>")])
+        parent.parent.replace(
+            parent, [raw(framed(picture, message, kind=" key-figure")), said, raw("</figure>")]
+        )
 
 
 class References(SphinxPostTransform):
@@ -161,13 +175,17 @@ class References(SphinxPostTransform):
     formats = ("html",)
 
     def run(self, **kwargs: Any) -> None:
-        captions = {caption["number"]: caption for caption in self.document.findall(Caption) if caption["number"]}
+        captions = {
+            caption["number"]: caption for caption in self.document.findall(Caption) if caption["number"]
+        }
         if not captions and not self.env.doc2path(self.env.docname).endswith(".ipynb"):
             return
         chapter = self.env.toc_secnumbers.get(self.env.docname, {}).get("", ())
         self.prefix = "".join(f"{part}." for part in chapter)
         for number, caption in captions.items():
-            link = nodes.reference("", f"Figure {self.prefix}{number}.", refuri=f"#{caption['anchor']}", internal=True)
+            link = nodes.reference(
+                "", f"Figure {self.prefix}{number}.", refuri=f"#{caption['anchor']}", internal=True
+            )
             link["classes"].append("figure-number")
             caption.replace(caption[0], link)
         for text in list(self.document.findall(nodes.Text)):
