@@ -80,7 +80,7 @@ class Figures(SphinxTransform):
             place = self.drawn(container, cell)
             caption = self.caption(container)
             if place is None:
-                if caption is not None and place is None:
+                if caption is not None:
                     logger.warning("a caption without a figure", location=caption)
                 continue
             if caption is None:
@@ -117,9 +117,12 @@ class Figures(SphinxTransform):
     def caption(self, container: nodes.container) -> nodes.paragraph | None:
         """Return the paragraph right behind a cell if it begins as a caption does."""
         following = container.next_node(descend=False, siblings=True)
-        if isinstance(following, nodes.paragraph) and isinstance(following[0], nodes.strong):
-            return following if CAPTION.fullmatch(following[0].astext()) else None
-        return None
+        if not isinstance(following, nodes.paragraph):
+            return None
+        for empty in [part for part in following if not part.astext() and isinstance(part, nodes.Text)]:
+            following.remove(empty)  # MyST puts one before bold words
+        first = following[0] if len(following) else None
+        return following if isinstance(first, nodes.strong) and CAPTION.fullmatch(first.astext()) else None
 
     def join(
         self, place: nodes.Node, cell: dict[str, Any], caption: nodes.paragraph, number: int, first: bool
