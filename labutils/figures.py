@@ -100,6 +100,9 @@ def show(fig: Figure, alt: str) -> None:
     from labutils.svg import compact
 
     alt = checked_alt(alt)
+    for ax in fig.axes:
+        if len(ax.get_shared_y_axes().get_siblings(ax)) > 1:
+            ax.tick_params(labelleft=True)  # below each other, each needs its own
     cuts, names = columns(fig), [(ax, ax.get_gid()) for ax in fig.axes]
     for number, (ax, (left, right)) in enumerate(zip(fig.axes, _spans(fig), strict=True)):
         column = sum(cut < (left + right) / 2 for cut in cuts[1:-1])

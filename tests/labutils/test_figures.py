@@ -147,6 +147,12 @@ def test_panels_side_by_side_can_be_cut_and_stacked_ones_not(displayed, styled):
     assert columns(plt.subplots(3, 1, figsize=(6, 2))[0]) == [0, 432]
 
 
+def test_panels_that_share_an_axis_have_numbers_of_their_own(displayed, styled):
+    fig, _ = plt.subplots(1, 2, sharey=True)
+    for panel in drawn(displayed, fig).iter(f"{{{SVG}}}g"):
+        assert "id" not in panel.attrib or words_of(panel).count("0.4") == 2  # on both axes
+
+
 def test_a_colour_bar_stays_with_its_map(styled):
     fig, (left, right) = plt.subplots(1, 2, figsize=(6, 2))
     fig.colorbar(left.imshow([[0, 1]]), ax=left)

@@ -57,9 +57,7 @@ def chapter(monkeypatch: pytest.MonkeyPatch) -> Any:
     cells["title"].source = re.sub(r"\[Use\]\(\S+\)", "Nothing", cells["title"].source)
     cells["one"].source = "## One\n\nA word."
     cells["figure"].outputs[0].data = displayed(monkeypatch, draw)
-    cells["chart"].outputs[0].data = displayed(
-        monkeypatch, lambda: show_explorer("divergence", ALT)
-    )
+    cells["chart"].outputs[0].data = displayed(monkeypatch, lambda: show_explorer("divergence", ALT))
     execute.put_key_figure(notebook)
     return notebook
 
