@@ -6,7 +6,7 @@ PYTHON_BIN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book pdf test test-all lab execute data lint repository cover lock links newest clean
+.PHONY: help venv book pdf test test-all lab execute figures data lint repository cover lock links newest clean
 
 help: ## lists these commands
 	@echo "Large Language Models, Measured"
@@ -34,11 +34,14 @@ test-all: $(STAMP) ## checks all of it again; PART=foundations only the notebook
 	@$(PYTHON_BIN) scripts/test.py $(STAGES) --all $(if $(PART),--part $(PART)) $(ARGS)
 
 lab: $(STAMP) ## opens the notebooks in JupyterLab
-	@$(PYTHON_BIN) -m jupyter trust $(wildcard notebooks/*/*.ipynb) > /dev/null 2>&1 # or JupyterLab hides their drawings
+	@$(PYTHON_BIN) -m jupyter trust notebooks/*/*.ipynb > /dev/null # JupyterLab shows stored SVG only then
 	@$(PYTHON_BIN) -m jupyter lab notebooks
 
 execute: $(STAMP) ## runs the notebooks whose code has changed; ARGS=--all runs all of them
 	@$(PYTHON_BIN) scripts/execute.py $(ARGS)
+
+figures: $(STAMP) ## numbers figures and what refers to them again, after one was added or moved
+	@$(PYTHON_BIN) scripts/figures.py $(ARGS)
 
 data: $(STAMP) ## fetches the texts and data that the chapters read, ahead of time
 	@$(PYTHON_BIN) -m labutils data fetch --all

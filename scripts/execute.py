@@ -7,6 +7,7 @@ Several run at once, as many as there are cores. A notebook is written only if a
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import os
 import re
@@ -30,6 +31,7 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "name": "python", "pygments_lexer": "ipython3"},
 }
+SVG, KEY_FIGURE = "image/svg+xml", "key-figure.svg"
 LIVE_WIDGET = "application/vnd.jupyter.widget-view+json"
 ABSOLUTE = re.compile(
     re.escape(str(ROOT)) + r"|(?:/home|/root|/Users|/tmp|/var/folders)/[\w.]|[A-Z]:\\Users\\"
@@ -80,6 +82,28 @@ def tidy(notebook: Any, reached: str) -> None:
     notebook.metadata = nbformat.from_dict({**extra, **KERNEL, "labutils": mark})
 
 
+def put_key_figure(notebook: Any) -> None:
+    """Carry the drawing of the cell tagged `key-figure` into the attachment of the first cell that shows it.
+
+    The attachment is what JupyterLab and Colab show under the title. Raises ValueError where the first cell
+    shows a key figure and there is not one cell that draws it.
+    """
+    first = notebook.cells[0]
+    first.pop("attachments", None)
+    if f"(attachment:{KEY_FIGURE})" not in first.source:
+        return
+    drawn = [
+        output["data"][SVG]
+        for cell in notebook.cells
+        if "key-figure" in cell.metadata.get("tags", [])
+        for output in cell.outputs
+        if SVG in output.get("data", {})
+    ]
+    if len(drawn) != 1:
+        raise ValueError(f"{len(drawn)} figures of cells tagged key-figure; the first cell shows one")
+    first["attachments"] = {KEY_FIGURE: {SVG: base64.b64encode(drawn[0].encode()).decode()}}
+
+
 def execute(path: Path) -> Run:
     """Run one notebook in its own folder and store its outputs, unless something is wrong with them."""
     began = time.perf_counter()
@@ -105,6 +129,11 @@ def execute(path: Path) -> Run:
     for cell in notebook.cells:
         if error is None and cell.cell_type == "code" and (found := ABSOLUTE.search(output_text(cell))):
             error = f"cell {cell.id}: its output names a path of this machine: {found.group()}…"
+    if error is None:
+        try:
+            put_key_figure(notebook)
+        except ValueError as problem:
+            error = str(problem)
     if error is None:
         tidy(notebook, reached)
         nbformat.validate(notebook)

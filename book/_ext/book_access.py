@@ -1,7 +1,7 @@
 """What screen readers, keyboards and dark mode need and neither Sphinx nor the theme gives a page.
 
 Chinese words say that they are Chinese; tables say which cells head which; a table of claims shows its
-verdicts as badges, a word each; pictures drawn on white are marked, so that dark mode can recolour them.
+verdicts as badges, a word each.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 
 from docutils import nodes
 from markupsafe import Markup
-from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
@@ -32,7 +31,6 @@ VERDICTS = {
     "misleading": "misleading",
     "wrong": "wrong",
 }
-MOSTLY_WHITE = 0.4  # of a drawing; less is a photograph or a map, which keeps its colours
 
 
 class ChineseWords(SphinxPostTransform):
@@ -86,31 +84,6 @@ class Claims(SphinxPostTransform):
                     cell["classes"] += ["verdict", f"verdict-{VERDICTS[said]}"]
 
 
-class Drawings(SphinxPostTransform):
-    """Mark pictures that are drawn on white, as figures are."""
-
-    default_priority = 800
-    formats = ("html",)
-
-    def run(self, **kwargs: Any) -> None:
-        for image in self.document.findall(nodes.image):
-            path = Path(self.env.srcdir) / image["uri"]
-            if path.suffix != ".png" or not path.is_file():
-                continue
-            try:
-                if is_drawing(path):
-                    image["classes"].append("on-white")
-            except OSError as error:
-                logger.warning("a picture that cannot be read: %s", error, location=image)
-
-
-def is_drawing(path: Path) -> bool:
-    """Whether a picture is white where nothing is drawn."""
-    with Image.open(path) as picture:
-        shades = picture.convert("L").histogram()
-    return sum(shades[250:]) >= MOSTLY_WHITE * sum(shades)
-
-
 def marked(text: str) -> Markup:
     """Return plain text as HTML with its Chinese marked, for templates."""
     return Markup(CHINESE.sub(lambda found: f'<span lang="zh">{found[0]}</span>', html.escape(text)))  # noqa: S704
@@ -138,7 +111,6 @@ def mend(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_post_transform(ChineseWords)
     app.add_post_transform(Claims)
-    app.add_post_transform(Drawings)
     app.connect("html-page-context", mend)
     # A change of this file is a reason to read all pages anew.
     own = zlib.crc32(Path(__file__).read_bytes())

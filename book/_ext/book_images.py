@@ -1,9 +1,7 @@
-"""Alternative text for the pictures that notebook cells have drawn; a picture without it stops the build.
+"""Pictures from files: one without alternative text, or one that cannot be read, stops the build.
 
 Also their size, so that a page does not jump while they load, and word to load them only near the reader.
-
-myst-nb takes from an output's metadata only width and height, so the words are taken from the output's plain
-text instead, which `labutils.show(fig, alt=...)` writes: {"image/png": ..., "text/plain": alt}.
+Figures of chapters are no files: book_figures.py draws them into the page.
 """
 
 from __future__ import annotations
@@ -31,23 +29,20 @@ def is_description(text: str) -> bool:
 
 
 class AlternativeText(SphinxTransform):
-    """Give every picture of an output the words beside it, and complain about pictures without words."""
+    """Complain about pictures without words, and about files that are no pictures."""
 
-    default_priority = 400  # at reading, while all forms of an output are still there
+    default_priority = 500  # after figures have been drawn into the page
 
     def apply(self, **kwargs: Any) -> None:
-        for bundle in self.document.findall(nodes.container):
-            if bundle.get("nb_element") == "mime_bundle":
-                forms = {
-                    form["mime_type"]: form for form in bundle.findall(nodes.container) if "mime_type" in form
-                }
-                words = forms["text/plain"].astext().strip() if "text/plain" in forms else ""
-                for image in bundle.findall(nodes.image):
-                    if is_description(words):
-                        image.attributes.setdefault("alt", words)
         for image in self.document.findall(nodes.image):
+            path = Path(self.env.doc2path(self.env.docname)).parent / image["uri"]
             if not is_description(image.get("alt", "")):
                 logger.warning("picture without alternative text (%r)", image.get("alt", ""), location=image)
+            elif path.is_file():
+                try:
+                    size_of(path)
+                except OSError as error:
+                    logger.warning("a picture that cannot be read: %s", error, location=image)
 
 
 def size_of(path: Path) -> tuple[int, int] | None:

@@ -1,7 +1,9 @@
 """labutils.figures: what a notebook stores, that every picture has words, and colours that stay apart."""
 
 import base64
+import re
 from itertools import combinations, pairwise
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import nbclient
@@ -9,10 +11,15 @@ import nbformat
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
+from nbval.plugin import get_sanitize_patterns
 
-from labutils.figures import PALETTE, VERDICTS, claims, show, style
+from book_drawings import VARIABLES
+from labutils.figures import DEEP, GROUND, INK, PALETTE, VERDICTS, claims, columns, show, style
+from labutils.svg import SVG
+from places import ROOT
 
 mpl.use("Agg")  # no window
+NBVAL = ROOT / "tests/support/nbval.cfg"
 WORDS = 'Bits per character fall from 4.2 to 2.0: "x" < y & more'
 
 
@@ -35,20 +42,167 @@ def figure():
 # ---- Figures ----
 
 
-def test_figure_is_a_png_with_its_words_and_is_closed(displayed, figure):
+def test_figure_is_an_svg_with_its_words_and_is_closed(displayed, figure):
     show(figure, alt=f"  {WORDS}\n   and on.  ")
     [(data, options)] = displayed
-    assert data["image/png"].startswith(b"\x89PNG\r\n")
+    root = ElementTree.fromstring(data["image/svg+xml"])
+    assert set(data) == {"image/svg+xml", "text/plain"}
     assert data["text/plain"] == f"{WORDS} and on."  # one line
-    assert options == {"metadata": {"image/png": {"alt": f"{WORDS} and on."}}, "raw": True}
+    assert (root.get("role"), root.get("aria-label")) == ("img", f"{WORDS} and on.")
+    assert options == {"raw": True}
     assert not plt.fignum_exists(figure.number)  # else Jupyter would show it a second time
 
 
-def test_the_same_figure_gives_the_same_bytes(displayed):
+def test_the_same_figure_gives_the_same_text_with_nothing_of_its_maker(displayed):
     for _ in range(2):
-        show(plt.figure(figsize=(1, 1)), alt=WORDS)
-    assert displayed[0][0]["image/png"] == displayed[1][0]["image/png"]
-    assert b"Software" not in displayed[0][0]["image/png"]  # a new matplotlib alone changes no file
+        fig, ax = plt.subplots(figsize=(2, 1))
+        ax.plot([1, 2, 4], "o")
+        show(fig, alt=WORDS)
+    first, second = (data["image/svg+xml"] for data, _ in displayed)
+    assert first == second
+    assert not re.search(r"matplotlib|metadata|style=|<!|<\?|\d\.\d{3}|\d{4}-\d\d-\d\d", first)
+
+
+@pytest.fixture
+def styled():
+    with mpl.rc_context():
+        style()
+        yield
+
+
+def drawn(displayed, fig):
+    show(fig, alt=WORDS)
+    return ElementTree.fromstring(displayed[-1][0]["image/svg+xml"])
+
+
+def words_of(root):
+    return ["".join(element.itertext()) for element in root.iter(f"{{{SVG}}}text")]
+
+
+def test_words_stay_words_and_formulas_flow(displayed, styled):
+    fig, ax = plt.subplots()
+    ax.plot([1, 100])
+    ax.set(yscale="log", title="two lines\nof text", xlabel="$x^2$")
+    root = drawn(displayed, fig)
+    assert {"two lines", "of text", "x2", "102"} <= {*words_of(root)}
+    exponent = next(e for e in root.iter(f"{{{SVG}}}text") if "".join(e.itertext()) == "102")
+    assert [part.get("x") for part in exponent] == [None, None]  # whatever the font, one follows the other
+    assert float(exponent[1].get("dy")) < -3
+    assert exponent[1].get("font-size") == "7"
+
+
+def test_colours_are_those_that_the_site_replaces(displayed, styled):
+    fig, ax = plt.subplots()
+    for colour in PALETTE:
+        ax.plot([1, 2], color=colour)
+    root = drawn(displayed, fig)
+    used = {element.get(paint, "none") for element in root.iter() for paint in ("fill", "stroke")}
+    assert used <= {*VARIABLES, "none", "#b0b0b0"}  # the grid is faint in both modes
+    assert root[0].get("fill") == GROUND  # white in a notebook
+    assert {colour.lower() for colour in PALETTE} | {INK} <= used
+
+
+def test_a_heat_map_is_stored_a_pixel_a_value(displayed, styled):
+    fig, ax = plt.subplots()
+    ax.imshow([[0.0, 1.0, 0.5], [1.0, 0.0, 0.5]])
+    [image] = drawn(displayed, fig).iter(f"{{{SVG}}}image")
+    assert (image.get("width"), image.get("height")) == ("3", "2")
+    assert image.get("image-rendering") == "pixelated"
+    assert len(image.get("href")) < 300
+    picture = base64.b64decode(image.get("href").removeprefix("data:image/png;base64,"))
+    assert picture.startswith(b"\x89PNG")
+
+
+def test_what_has_thousands_of_points_stays_small(displayed, styled):
+    fig, axes = plt.subplots(1, 2)
+    for ax in axes:
+        ax.plot([(-1) ** n * n for n in range(20_000)])
+    drawn(displayed, fig)
+    assert len(displayed[0][0]["image/svg+xml"]) < 100_000
+
+
+# ---- Panels that can stack ----
+
+
+def test_panels_side_by_side_can_be_cut_and_stacked_ones_not(displayed, styled):
+    side, _ = plt.subplots(1, 3, figsize=(6, 2))
+    cuts = columns(side)
+    assert (len(cuts), cuts[0], cuts[-1]) == (4, 0, 432)
+    root = drawn(displayed, side)
+    assert [float(cut) for cut in root.get("data-panels").split()] == pytest.approx(cuts, abs=3)
+    assert [g.get("id") for g in root.iter(f"{{{SVG}}}g") if "id" in g.attrib] == [
+        f"panel-{n}-{n}" for n in range(3)
+    ]
+    assert columns(plt.subplots(3, 1, figsize=(6, 2))[0]) == [0, 432]
+
+
+def test_panels_that_share_an_axis_have_numbers_of_their_own(displayed, styled):
+    fig, _ = plt.subplots(1, 2, sharey=True)
+    for panel in drawn(displayed, fig).iter(f"{{{SVG}}}g"):
+        assert "id" not in panel.attrib or words_of(panel).count("0.4") == 2  # on both axes
+
+
+def test_a_colour_bar_stays_with_its_map(styled):
+    fig, (left, right) = plt.subplots(1, 2, figsize=(6, 2))
+    fig.colorbar(left.imshow([[0, 1]]), ax=left)
+    right.plot([1, 2])
+    assert len(columns(fig)) == 3
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda fig, ax: fig.suptitle("over both"),
+        lambda fig, ax: fig.text(0.5, 0.5, "between"),
+        lambda fig, ax: fig.legend(["a"]),
+    ],
+)
+def test_what_belongs_to_all_panels_keeps_them_together(styled, spoil):
+    fig, axes = plt.subplots(1, 2, figsize=(6, 2))
+    axes[0].plot([1, 2])
+    spoil(fig, axes[0])
+    assert columns(fig) == [0, 432]
+
+
+# ---- How stored figures are compared ----
+
+
+def sanitised(text):
+    for pattern, replacement in get_sanitize_patterns(NBVAL.read_text("utf-8")):
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        (lambda ax: None, True),
+        (lambda ax: ax.lines[0].set_ydata([1, 2.001, 4]), True),  # on another processor
+        (lambda ax: ax.texts[0].set_position((0.501, 1)), True),
+        (lambda ax: ax.texts[0].set_text("gain ≈ 2.02"), True),
+        (lambda ax: ax.texts[0].set_text("loss ≈ 2.01"), False),
+        (lambda ax: ax.set_title("another title"), False),
+        (lambda ax: ax.set_xticks([0, 1, 2], ["0", "1", "3"]), False),
+        (lambda ax: ax.lines[0].remove(), False),
+        (lambda ax: ax.plot([4, 1, 1]), False),
+        (lambda ax: ax.lines[0].set_color("C1"), False),
+        (lambda ax: ax.lines[0].set_linestyle("--"), False),
+        (lambda ax: ax.images[0].set_data([[0, 0.999], [1, 0.001]]), True),
+        (lambda ax: ax.images[0].remove(), False),
+    ],
+)
+def test_a_figure_is_compared_by_what_it_draws(displayed, styled, change, same):
+    for changed in (False, True):
+        fig, ax = plt.subplots()
+        ax.imshow([[0, 1], [1, 0]], extent=(0, 2, 1, 4), aspect="auto")
+        ax.plot([1, 2, 4])
+        ax.text(0.5, 1, "gain ≈ 2.01")
+        ax.set(title="title", xticks=[0, 1, 2], xticklabels=["0", "1", "2"], ylim=(1, 4))
+        if changed:
+            change(ax)
+        show(fig, alt=WORDS)
+    first, second = (sanitised(data["image/svg+xml"]) for data, _ in displayed)
+    assert (first == second) == same
 
 
 @pytest.mark.parametrize("words", ["", "   \n ", "a figure", "x" * 24, "x" + " " * 40 + "y", None, 3])
@@ -120,8 +274,8 @@ claims([{ROW!r}])
     nbclient.NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
     nbformat.validate(notebook)
     picture, table = notebook.cells[0].outputs  # and no second copy of the open figure
-    assert base64.b64decode(picture.data["image/png"], validate=False).startswith(b"\x89PNG")
-    assert picture.metadata["image/png"]["alt"] == picture.data["text/plain"] == WORDS
+    assert ElementTree.fromstring(picture.data["image/svg+xml"]).get("aria-label") == WORDS
+    assert picture.data["text/plain"] == WORDS
     assert table.data["text/markdown"].startswith("| Where |")
 
 
@@ -142,6 +296,11 @@ def test_neighbouring_colours_differ_in_grey_and_none_fades_into_the_page():
     assert max(greys) < 75
     for a, b in combinations(PALETTE, 2):
         assert max(abs(x - y) for x, y in zip(to_rgb(a), to_rgb(b), strict=True)) > 0.2
+
+
+def test_words_in_deep_colours_are_legible_on_white():
+    assert all(lightness(colour) < 50 for colour in DEEP)  # 4.5 to 1
+    assert len(DEEP) >= len(PALETTE)
 
 
 def test_style_uses_the_palette_and_line_styles_that_tell_neighbours_apart():

@@ -12,11 +12,12 @@ import nbformat
 import pytest
 
 import anatomy
+import figure_rules  # noqa: F401  (its rules join those of anatomy)
 import question_rules
 from labutils import checks
 from labutils.checks import core
 from places import NOTEBOOKS, ROOT
-from sound import QUESTION_1, QUESTION_2, sound_notebook
+from sound import MESSAGE, QUESTION_1, QUESTION_2, SVG, sound_notebook
 
 REFERENCES = set(
     re.findall(r"^@\w+\{([^,\s]+),", (ROOT / "book/references.bib").read_text("utf-8"), re.MULTILINE)
@@ -169,9 +170,41 @@ FAULTS = [
     ("stores_no_live_widget", in_output("chart", "application/vnd.jupyter.widget-view+json", {})),
     ("stores_no_live_widget", lambda notebook: notebook.metadata.update(widgets={})),
     ("folds_what_only_draws", lambda notebook: cell(notebook, "figure").metadata.pop("tags")),
-    ("says_what_its_pictures_show", lambda notebook: cell(notebook, "figure").outputs[0].metadata.clear()),
+    ("says_what_its_pictures_show", in_output("figure", "image/png", "aGk=")),
+    ("says_what_its_pictures_show", in_output("figure", "image/svg+xml", "<svg></svg>")),
     ("says_what_its_pictures_show", in_output("figure", "text/plain", "<Figure size 640x480 with 1 Axes>")),
-    ("says_what_its_pictures_show", in_output("table", "text/plain", "table")),
+    ("says_what_its_pictures_show", in_output("chart", "text/plain", "chart")),
+    ("captions_its_figures", replace("figure-caption", "Figure 1", "Figure 2")),
+    ("captions_its_figures", replace("figure-caption", "**Figure 1.** ", "")),
+    ("captions_its_figures", replace("figure-caption", MESSAGE, "The last step.")),
+    ("captions_its_figures", replace("figure-caption", MESSAGE, f"{MESSAGE}\n\n{MESSAGE}")),
+    ("captions_its_figures", set_field("figure-caption", "id", "words")),
+    ("captions_its_figures", lambda notebook: notebook.cells.remove(cell(notebook, "chart-caption"))),
+    ("captions_its_figures", lambda notebook: notebook.cells.remove(cell(notebook, "chart"))),
+    ("captions_its_figures", lambda notebook: move(notebook, "figure-caption", "claims")),
+    ("names_every_figure", replace("two", "Figure 1", "The figure")),
+    ("names_every_figure", replace("two", "then Figure 2", "Figure 2 and Figure 3")),
+    ("names_every_figure", replace("two", "Figure 2", "Figure 2; see figures 1 and 2")),
+    (
+        "opens_with_its_key_figure",
+        lambda notebook: cell(notebook, "figure").metadata.tags.remove("key-figure"),
+    ),
+    (
+        "opens_with_its_key_figure",
+        lambda notebook: cell(notebook, "chart").metadata.tags.append("key-figure"),
+    ),
+    ("opens_with_its_key_figure", replace("title", MESSAGE, "Steps")),
+    ("opens_with_its_key_figure", replace("title", "(attachment:", "(")),
+    ("opens_with_its_key_figure", lambda notebook: cell(notebook, "title").attachments.clear()),
+    ("opens_with_its_key_figure", in_output("figure", "image/svg+xml", SVG.replace("L90 10", "L90 12"))),
+    (
+        "draws_for_light_and_dark",
+        in_output("figure", "image/svg+xml", SVG.replace('fill="#1c1c1c">1', 'fill="#333333">1')),
+    ),
+    (
+        "draws_for_light_and_dark",
+        in_output("figure", "image/svg+xml", SVG.replace(' fill="#1c1c1c">1', ">1")),
+    ),
     ("stores_little", print_("figure", "stdout", "x" * 1_000_000)),
     ("stores_little", in_output("table", "text/markdown", "x" * 70_001)),
     ("names_no_machine", print_("figure", "stdout", "/home/ada/book/x.txt")),

@@ -69,32 +69,6 @@ def test_the_system_changed_since_the_last_visit(browser: Browser, address: str)
     visit.page.context.close()
 
 
-def test_figures_on_white_are_recoloured_in_the_dark(browser: Browser, address: str) -> None:
-    visit = Visit(browser, color_scheme="dark")
-    visit.page.goto(f"{address}/{CHAPTER}", wait_until="load")
-    figure = visit.page.locator(".cell_output img.on-white").first
-    figure.scroll_into_view_if_needed()
-    figure.evaluate("image => image.decode()")
-    corner, words = visit.page.evaluate(
-        """(image) => {
-        const canvas = document.createElement("canvas");
-        [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
-        const pen = canvas.getContext("2d");
-        pen.filter = getComputedStyle(image).filter;
-        pen.drawImage(image, 0, 0);
-        const data = pen.getImageData(0, 0, canvas.width, canvas.height).data;
-        const light = (i) => data[i] + data[i + 1] + data[i + 2];
-        let brightest = 0;
-        for (let i = 0; i < data.length; i += 4) brightest = Math.max(brightest, light(i));
-        return [light(0), brightest];
-    }""",
-        figure.element_handle(),
-    )
-    assert corner < 30  # what was white is black,
-    assert words > 600  # what was black is nearly white
-    visit.page.context.close()
-
-
 # Relative luminance by WCAG, and the contrast of two colours as the browser computes them.
 RATIO = """([ink, ground]) => {
   const light = (colour) => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -357,8 +358,13 @@ def folds_what_only_draws(chapter: Chapter) -> list[str]:
 @rule
 def says_what_its_pictures_show(chapter: Chapter) -> list[str]:
     faults = []
-    for cell, output in chapter.outputs("image/png"):
-        words = output.metadata.get("image/png", {}).get("alt", "")
+    faults += [
+        f"cell {cell.id}: a picture of pixels, not of labutils.show"
+        for cell, _ in chapter.outputs("image/png")
+    ]
+    for cell, output in chapter.outputs("image/svg+xml"):
+        label = re.search(r'<svg\b[^>]*?\saria-label="([^"]*)"', output.data["image/svg+xml"])
+        words = html.unescape(label[1]) if label else ""
         if len(words) < 40 or " " not in words or words != output.data.get("text/plain"):
             faults.append(f"cell {cell.id}: a picture whose alternative text is {words!r}")
     for cell, output in chapter.outputs("text/markdown"):

@@ -51,6 +51,16 @@ QUESTION = """**Question.** Is {n} right?
 
 </details>"""
 
+MESSAGE = "The last step is as large as all that went before it."
+# In the form of labutils.show, with nothing but an axis.
+SVG = (
+    f'<svg role="img" aria-label="{ALT}" data-panels="0 100" xmlns="http://www.w3.org/2000/svg" '
+    'width="100pt" height="50pt" viewBox="0 0 100 50" font-size="10">'
+    '<path d="M0 50L100 50L100 0L0 0z" fill="#fefefe" />'
+    '<g id="panel-0-0"><path d="M10 40L90 40" fill="none" stroke="#1c1c1c" />'
+    '<path d="M10 40L90 10" fill="none" stroke="#0072b2" />'
+    '<text x="10" y="49" fill="#1c1c1c">1</text><text x="90" y="49" fill="#1c1c1c">2</text></g></svg>'
+)
 BOX = "> Be able to test. [Use](../../book/use.md). 2 s."
 QUESTION_1 = QUESTION.format(n=1, first="Yes", marks=("✓ Yes", "✗ No"))
 QUESTION_2 = QUESTION.format(n=2, first="Yes, it is", marks=("✗ No", "✓ Yes"))
@@ -78,7 +88,10 @@ def sound_notebook() -> Any:
     chart = f'<svg><metadata data-explorer="tiny">{spec}</metadata></svg>'
     draw = "from matplotlib import pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 4])\n"
     cells = [
-        text("title", f"# Tiny\n\nA question, and 2.06 bits.\n\n{BOX}"),
+        text(
+            "title",
+            f"# Tiny\n\nA question, and 2.06 bits.\n\n![{MESSAGE}](attachment:key-figure.svg)\n\n{BOX}",
+        ),
         code(
             "setup",
             repository.read(ROOT).setup,
@@ -93,13 +106,14 @@ def sound_notebook() -> Any:
             nbformat.v4.new_output("stream", text="1\n"),
         ),
         text("question-1", QUESTION_1),
-        text("two", "## Two\n\nSee."),
+        text("two", "## Two\n\nSee Figure 1, and then Figure 2. See."),
         code(
             "figure",
             f"from labutils import show\n{draw}show(fig, {ALT!r})",
-            data({"image/png": "aGk=", "text/plain": ALT}, **{"image/png": {"alt": ALT}}),
-            tags=["hide-input"],
+            data({"image/svg+xml": SVG, "text/plain": ALT}),
+            tags=["hide-input", "key-figure"],
         ),
+        text("figure-caption", f"**Figure 1.** {MESSAGE}"),
         text("question-2", QUESTION_2),
         code(
             "chart",
@@ -107,6 +121,7 @@ def sound_notebook() -> Any:
             data({"image/svg+xml": chart, "text/plain": ALT}),
             tags=["hide-input"],
         ),
+        text("chart-caption", "**Figure 2.** It moves, and the sum of its parts stays one."),
         text("claims", "## Claims checked"),
         code(
             "table",
@@ -127,4 +142,5 @@ def sound_notebook() -> Any:
     for number, cell in enumerate([c for c in notebook.cells if c.cell_type == "code"], start=1):
         cell.execution_count = number
     execute.tidy(notebook, "")
+    execute.put_key_figure(notebook)
     return notebook
