@@ -17,7 +17,7 @@ NUMBERS = 9  # one a sentence, and here and there one that it is compared with
 
 
 def opening_faults(markdown: str) -> list[str]:
-    """Of the paragraphs between the title and the box: those that push the key figure off the first screen."""
+    """Paragraphs between title and box that push the key figure off the first screen."""
     before_the_box = re.split(r"^> \*\*You", markdown, maxsplit=1, flags=re.MULTILINE)[0]
     lengths = [len(anatomy.plain(part).split()) for part in before_the_box.split("\n\n")[1:]]
     return [f"a paragraph of {n} words" for n in lengths if n > WORDS_OF_AN_OPENING]
