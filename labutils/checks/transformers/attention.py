@@ -88,6 +88,11 @@ def attention(answer: Any) -> str | None:
             return f"the weights are those of scores scaled by {scale:.3g}: {meaning}."
     if not same(found, right, atol=1e-5):
         return "without a mask the output differs from F.scaled_dot_product_attention(q, k, v)."
+    for axes in ((), (2, 3)):  # none, or batch and head
+        more = _draw((*axes, 4, 64), (*axes, 6, 64), (*axes, 6, 3), seed=2)
+        what = f"with {len(axes)} axes before (n, d) the output"
+        if not same(_output(answer(*more), _attend(*more), what), _attend(*more), atol=1e-5):
+            return f"{what} differs: count axes from the end, −1 and −2."
     return _masked(answer, q, k, v)
 
 
@@ -268,18 +273,31 @@ def _slip_of_streaming(
     scale = 1 / math.sqrt(len(q))
     parts = [_attend(q[None], K, V)[0] for K, V in blocks]
     scores = [K @ q * scale for K, _ in blocks]
-    largest, total, output = -math.inf, torch.zeros(()), torch.zeros(v.shape[-1])
-    for s, (_, V) in zip(scores, blocks, strict=True):  # sums that are never corrected
-        largest = max(largest, float(s.max()))
-        weights = (s - largest).exp()
-        total, output = total + weights.sum(), output + weights @ V
+    if torch.as_tensor(found).isnan().any():
+        return "no number comes out, as from ∞ · 0: the correction is exp(old − new), never above 1."
+
+    def running(total_too: bool, output_too: bool) -> Tensor:
+        largest, total, output = torch.tensor(-math.inf), torch.zeros(()), torch.zeros(v.shape[-1])
+        for s, (_, V) in zip(scores, blocks, strict=True):
+            new = torch.maximum(largest, s.max())
+            weights, shrink = (s - new).exp(), (largest - new).exp()
+            total = total * (shrink if total_too else 1) + weights.sum()
+            output = output * (shrink if output_too else 1) + weights @ V
+            largest = new
+        return output / total
+
     weights = (k @ q * scale - (k @ q * scale).max()).exp()
     once = _attend(q[None], k, v, scale=1.0)[0]
     mistakes = [
         (
-            output / total,
+            running(False, False),
             "what came before a larger score is too large: multiply both sums by exp(old − new)",
         ),
+        (
+            running(False, True),
+            "the sum of weights is not corrected: multiply it, too, by exp(old − new)",
+        ),
+        (running(True, False), "the weighted sum is not corrected: multiply it, too, by exp(old − new)"),
         (
             torch.stack(parts).mean(0),
             "that is the mean of the blocks' outputs: larger scores must weigh more",
