@@ -99,10 +99,26 @@ def gru_step(answer: Any) -> str | None:
         (z * h + (1 - z) * (x_g + (r * h) @ u_g.T).sigmoid(), "the candidate went through a sigmoid: tanh"),
         (z * h + (1 - z) * (x_g + (r * h) @ u_g.T), "the candidate lacks its tanh"),
         (z_bare * h + (1 - z_bare) * g_bare, "the bias b is missing"),
+        (
+            z * h + (1 - z) * (r * (x_g + h @ u_g.T)).tanh(),
+            "r shrinks the input as well: it acts on h alone, before the product with U_g",
+        ),
+        (
+            z * h + (1 - z) * r * (x_g + h @ u_g.T).tanh(),
+            "r acts on the candidate: it acts on h in it",
+        ),
+        (_untransposed(x, h, w_x, w_h, b), "the blocks of w_h are not transposed: h @ u.T"),
         (z * r * h + (1 - z) * g, "r acts on the h that is kept as well: it is for the candidate alone"),
     ]
     compare(found, z * h + (1 - z) * g, "for random weights", mistakes)
     return None
+
+
+def _untransposed(x: Tensor, h: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
+    u_r, u_z, u_g = w_h.chunk(3)
+    x_r, x_z, x_g = (x @ w_x.T + b).chunk(3, dim=1)
+    r, z = (x_r + h @ u_r).sigmoid(), (x_z + h @ u_z).sigmoid()
+    return z * h + (1 - z) * (x_g + (r * h) @ u_g).tanh()
 
 
 @exercise("lstm_gru.coupled_step")
@@ -177,6 +193,10 @@ def carried(answer: Any) -> str | None:
         (np.concatenate([back[1:], 0 * one]), "the last row is 0: nothing follows the last step, so it is 1"),
         (np.log(np.maximum(right, 1e-300)), "these are logarithms of the factors"),
         (np.concatenate([back[2:], one, one]), "the gate of step t + 1 is left out"),
+        (
+            np.where(np.cumprod(forget, axis=0) > 0, right, 0),
+            "a quotient of products loses what follows a gate of 0: multiply from the back",
+        ),
         (1 - right, "this is what is lost: what arrives is asked for"),
     ]
     compare(found, right, given, mistakes)

@@ -92,6 +92,8 @@ def clip(answer: Any) -> str | None:
         "adds the arrays' norms, 5 + 12; the norm of all together is √(5² + 12²) = 13": [
             g * 2.6 / 17 for g in gradient
         ],
+        "takes the largest number, 12, for the norm: add up squares": [g * 2.6 / 12 for g in gradient],
+        "adds absolute values, 3 + 4 + 12: the norm adds squares": [g * 2.6 / 19 for g in gradient],
     }
     for slip, value in slips.items():
         if all(same(a, b) for a, b in zip(found, value, strict=True)):
@@ -120,14 +122,21 @@ def _arrays(found: Any, like: list[Floats]) -> list[Floats] | str:
     return [array(part, one.shape, "an array that came back") for part, one in zip(found, like, strict=True)]
 
 
-def _terms(w: float, x: list[float], y: float, *, slopes: bool = True, previous: bool = True) -> list[float]:
-    """What each step, from the last to the first, adds to the derivative by w."""
+def _states(w: float, x: list[float]) -> list[float]:
     h = [0.0]
     for x_t in x:
         h.append(math.tanh(x_t + w * h[-1]))
+    return h
+
+
+def _terms(
+    w: float, x: list[float], y: float, *, slopes: bool = True, previous: bool = True, later: int = 0
+) -> list[float]:
+    """What each step, from the last to the first, adds to the derivative by w."""
+    h = _states(w, x)
     terms, delta = [], h[-1] - y
     for t in range(len(x), 0, -1):
-        delta *= 1 - h[t] ** 2 if slopes else 1.0
+        delta *= 1 - h[min(t + later, len(x))] ** 2 if slopes else 1.0
         terms.append(delta * (h[t - 1] if previous else h[t]))
         delta *= w
     return terms
@@ -156,6 +165,12 @@ def truncated(answer: Any) -> str | None:
             return f"{what}. The slopes 1 - h² of tanh are missing."
         if close(found, sum(_terms(w, x, y, previous=False)[:k])):
             return f"{what}. Multiply the blame of step t by the *previous* state, h[t - 1]."
+        if close(found, right / (1 - _states(w, x)[-1] ** 2)):
+            return f"{what}. The last step has a slope, too: the blame starts with (h - y) · (1 - h²)."
+        if close(found, sum(_terms(w, x, y, later=1)[:k])):
+            return f"{what}. On its way to step t - 1 the blame meets that step's slope, 1 - h[t - 1]²."
+        if close(found, sum(_terms(w, x[-k:], y))):
+            return f"{what}. The state forgets as well: run forward from the start, cut only the blame."
         if close(found, -right):
             return f"{what}. The sign is turned: the blame starts with h - y."
         if close(found, terms[k - 1] if k <= len(terms) else math.nan):

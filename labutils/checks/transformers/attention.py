@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from labutils.checks.answers import Wrong, array, number, same, slip
 from labutils.checks.core import exercise
+from labutils.checks.transformers._blocks import Blocks, Longest
 
 
 def _draw(*shapes: tuple[int, ...], seed: int) -> list[Tensor]:
@@ -88,6 +87,11 @@ def attention(answer: Any) -> str | None:
             return f"the weights are those of scores scaled by {scale:.3g}: {meaning}."
     if not same(found, right, atol=1e-5):
         return "without a mask the output differs from F.scaled_dot_product_attention(q, k, v)."
+    for axes in ((), (2, 3)):  # none, or batch and head
+        queries, keys, values = _draw((*axes, 4, 64), (*axes, 6, 64), (*axes, 6, 3), seed=2)
+        expected, what = _attend(queries, keys, values), f"with {len(axes)} axes before (n, d) the output"
+        if not same(_output(answer(queries, keys, values), expected, what), expected, atol=1e-5):
+            return f"{what} differs: count axes from the end, −1 and −2."
     return _masked(answer, q, k, v)
 
 
@@ -188,44 +192,6 @@ def heads(answer: Any) -> str | None:
     return None
 
 
-class _Longest(TorchDispatchMode):
-    """Notes the longest axis of all that is computed."""
-
-    longest = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if isinstance(result, Tensor) and result.dim():
-            self.longest = max(self.longest, *result.shape)
-        return result
-
-
-class _Blocks:
-    """Blocks that can be read once, and that know how many of their tensors are still held."""
-
-    def __init__(self, k: Tensor, v: Tensor, sizes: list[int]) -> None:
-        self.pairs = list(zip(k.split(sizes), v.split(sizes), strict=True))
-        self.begun, self.ended = 0, False
-        self.most = 0
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        self.begun += 1
-        if self.begun > 1:
-            raise Wrong("it reads the blocks twice: they arrive once, so do all that is needed in one pass.")
-        return self._hand_out()
-
-    def _hand_out(self) -> Iterator[tuple[Tensor, Tensor]]:
-        given: list[weakref.ref[Tensor]] = []
-        for K, V in self.pairs:
-            K, V = K.clone(), V.clone()
-            given += [weakref.ref(K), weakref.ref(V)]
-            yield K, V
-            del K, V
-            # The reader's loop may still hold the pair before this one.
-            self.most = max(self.most, sum(ref() is not None for ref in given) // 2)
-        self.ended = True
-
-
 @exercise("attention.streaming")
 def streaming(answer: Any) -> str | None:
     """Blocks of unequal sizes that can be read once, the largest score late, early, low or huge."""
@@ -233,8 +199,8 @@ def streaming(answer: Any) -> str | None:
     k = 2 * k[(k @ q).argsort()]  # every block brings a larger score
     sizes = [9, 2, 7, 5]
     right = _attend(q[None], k, v)[0]
-    blocks = _Blocks(k, v, sizes)
-    with _Longest() as seen:  # type: ignore[no-untyped-call]
+    blocks = Blocks(k, v, sizes)
+    with Longest() as seen:  # type: ignore[no-untyped-call]
         found = answer(q, blocks)
     _output(found, right)
     if not same(found, right, atol=1e-5):
@@ -254,7 +220,7 @@ def streaming(answer: Any) -> str | None:
         (k[:1], v[:1], [1], "there is one key, alone in one block"),
     ):
         expected = _attend(q[None], keys, values)[0]
-        found = answer(q, _Blocks(keys, values, order))
+        found = answer(q, Blocks(keys, values, order))
         if torch.is_tensor(found) and not found.isfinite().all():
             return f"no number comes out: {why}."
         if not same(_output(found, expected), expected, atol=1e-5):
@@ -268,18 +234,31 @@ def _slip_of_streaming(
     scale = 1 / math.sqrt(len(q))
     parts = [_attend(q[None], K, V)[0] for K, V in blocks]
     scores = [K @ q * scale for K, _ in blocks]
-    largest, total, output = -math.inf, torch.zeros(()), torch.zeros(v.shape[-1])
-    for s, (_, V) in zip(scores, blocks, strict=True):  # sums that are never corrected
-        largest = max(largest, float(s.max()))
-        weights = (s - largest).exp()
-        total, output = total + weights.sum(), output + weights @ V
+    if torch.as_tensor(found).isnan().any():
+        return "no number comes out, as from ∞ · 0: the correction is exp(old − new), never above 1."
+
+    def running(total_too: bool, output_too: bool) -> Tensor:
+        largest, total, output = torch.tensor(-math.inf), torch.zeros(()), torch.zeros(v.shape[-1])
+        for s, (_, V) in zip(scores, blocks, strict=True):
+            new = torch.maximum(largest, s.max())
+            weights, shrink = (s - new).exp(), (largest - new).exp()
+            total = total * (shrink if total_too else 1) + weights.sum()
+            output = output * (shrink if output_too else 1) + weights @ V
+            largest = new
+        return output / total
+
     weights = (k @ q * scale - (k @ q * scale).max()).exp()
     once = _attend(q[None], k, v, scale=1.0)[0]
     mistakes = [
         (
-            output / total,
+            running(False, False),
             "what came before a larger score is too large: multiply both sums by exp(old − new)",
         ),
+        (
+            running(False, True),
+            "the sum of weights is not corrected: multiply it, too, by exp(old − new)",
+        ),
+        (running(True, False), "the weighted sum is not corrected: multiply it, too, by exp(old − new)"),
         (
             torch.stack(parts).mean(0),
             "that is the mean of the blocks' outputs: larger scores must weigh more",

@@ -241,6 +241,16 @@ def gru(keep: bool = True, before: bool = True, reset: bool = True, squash: Any 
     return step
 
 
+def gru_with(candidate: Any) -> Any:
+    def step(x: Any, h: Any, w_x: Any, w_h: Any, b: Any) -> Any:
+        x_r, x_z, x_g = (x @ w_x.T + b).chunk(3, dim=1)
+        u_r, u_z, u_g = w_h.chunk(3)
+        r, z = (x_r + h @ u_r.T).sigmoid(), (x_z + h @ u_z.T).sigmoid()
+        return z * h + (1 - z) * candidate(r, x_g, h, u_g)
+
+    return step
+
+
 def gru_in_numpy(x: Any, h: Any, w_x: Any, w_h: Any, b: Any) -> Any:
     x, h, w_x, w_h, b = (np.asarray(part, dtype=np.float32) for part in (x, h, w_x, w_h, b))
     n = h.shape[1]
@@ -338,6 +348,13 @@ WRONG: list[tuple[str, Any, str]] = [
         lambda x, h, w_x, w_h, b: gru()(x, h, *(torch.cat([p[4:8], p[:4], p[8:]]) for p in (w_x, w_h, b))),
         "changed places",
     ),
+    ("gru_step", gru_with(lambda r, x_g, h, u: (r * (x_g + h @ u.T)).tanh()), "shrinks the input as well"),
+    ("gru_step", gru_with(lambda r, x_g, h, u: r * (x_g + h @ u.T).tanh()), "acts on the candidate"),
+    (
+        "gru_step",
+        lambda x, h, w_x, w_h, b: gru()(x, h, w_x, torch.cat([u.T for u in w_h.chunk(3)]), b),
+        "not transposed",
+    ),
     ("gru_step", lambda x, h, w_x, w_h, b: h[:1], "shape (1, 4)"),
     ("gru_step", lambda x, h, w_x, w_h, b: 0 * h, "expected"),
     ("gru_step", lambda x, h, w_x, w_h, b: object(), "expected numbers"),
@@ -370,6 +387,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("carried", lambda f: np.concatenate([carried(f)[:-1], 0 * f[:1]]), "so it is 1"),
     ("carried", lambda f: 1 - carried(f), "what is lost"),
     ("carried", by_quotient, "0/0"),
+    ("carried", lambda f: np.nan_to_num(by_quotient(f)), "loses what follows a gate of 0"),
+    ("carried", lambda f: f.prod(axis=0) / np.maximum(np.cumprod(f, axis=0), 1e-9), "loses what follows"),
     ("carried", np.ones_like, "expected"),
     ("carried", lambda f: f[0], "shape (2,)"),
 ]

@@ -237,6 +237,22 @@ def truncated(w: float, x: Any, y: float, k: int) -> float:
     return backwards(w, x, y, last(k))
 
 
+def states(w: float, x: Any) -> list[float]:
+    h = [0.0]
+    for x_t in x:
+        h.append(math.tanh(x_t + w * h[-1]))
+    return h
+
+
+def slope_of_the_step_behind(w: float, x: Any, y: float, k: int) -> float:
+    h, T = states(w, x), len(x)
+    delta, gradient = (h[T] - y) * (1 - h[T] ** 2), 0.0
+    for t in range(T, max(T - k, 0), -1):
+        gradient += delta * h[t - 1]
+        delta *= w * (1 - h[t] ** 2)
+    return gradient
+
+
 def joined_in_place(x: Any, h: Any, W: Any, b: Any) -> Any:
     sums = (h @ W[: h.shape[1]]).astype(np.float32)
     sums += (x @ W[h.shape[1] :] + b).astype(np.float32)
@@ -326,6 +342,8 @@ WRONG: list[tuple[str, Any, str]] = [
         lambda g, limit: [p / norm(g) * min(limit, norm(g)) for p in g],
         "became NaN",
     ),
+    ("clip", lambda g, limit: [p * limit / max(abs(q).max() for q in g) for p in g], "largest number"),
+    ("clip", lambda g, limit: [p * limit / sum(abs(q).sum() for q in g) for p in g], "adds absolute values"),
     ("clip", lambda g, limit: [-p for p in clip(g, limit)], "divide each number by 5"),
     ("clip", lambda g, limit: [p * min(0.5, limit / norm(g)) for p in g], "shorter than the limit was"),
     ("clip", lambda g, limit: clip(g, limit) if norm(g) > limit else g[0], "expected a list of 2"),
@@ -348,5 +366,12 @@ WRONG: list[tuple[str, Any, str]] = [
         lambda w, x, y, k: backwards(w, x, y, lambda T: range(T - k + 1, T - k + 2)),
         "one step",
     ),
+    ("truncated", lambda w, x, y, k: truncated(w, x[-k:], y, k), "run forward from the start"),
+    (
+        "truncated",
+        lambda w, x, y, k: truncated(w, x, y, k) / (1 - states(w, x)[-1] ** 2),
+        "The last step has a slope",
+    ),
+    ("truncated", slope_of_the_step_behind, "meets that step's slope"),
     ("truncated", lambda w, x, y, k: "0", "gave"),
 ]

@@ -365,6 +365,22 @@ def own_maximum(q: Any, blocks: Any) -> Any:
     return output / total
 
 
+def corrected(total: bool = True, output: bool = True, turned: bool = False) -> Any:
+    """A streaming answer that corrects one of its two sums, or both the wrong way."""
+
+    def answer(q: Any, blocks: Any) -> Any:
+        largest, weight, mean = torch.tensor(-math.inf), torch.tensor(0.0), torch.tensor(0.0)
+        for K, V in blocks:
+            scores = K @ q / math.sqrt(len(q))
+            new = torch.maximum(largest, scores.max())
+            weights, factor = torch.exp(scores - new), torch.exp(new - largest if turned else largest - new)
+            weight = weight * (factor if total else 1) + weights.sum()
+            mean, largest = mean * (factor if output else 1) + weights @ V, new
+        return mean / weight
+
+    return answer
+
+
 def hidden_by(number: float) -> Any:
     def answer(q: Any, k: Any, v: Any, mask: Any = None) -> Any:
         scores = q @ k.mT / math.sqrt(q.shape[-1])
@@ -424,6 +440,16 @@ WRONG: list[tuple[str, Any, str]] = [
     *[("attention", hidden_by(x), "is not −∞") for x in (-20.0, -50.0, -100.0, -1e4)],
     ("attention", masked(lambda s, m: (s + m).softmax(-1)), "added as 0 and 1"),
     ("attention", lambda q, k, v, m=None: attend(q, k, v).mT, "has shape (2, 3, 4)"),
+    (
+        "attention",
+        lambda q, k, v, m=None: (q @ k.transpose(1, 2) / 8).softmax(2) @ v,
+        "Dimension out of range",
+    ),
+    (
+        "attention",
+        lambda q, k, v, m=None: attend(q, k, v, m) if q.dim() < 4 else attend(q, k, v, m) + 1,
+        "with 2 axes before (n, d) the output differs",
+    ),
     ("attention", lambda q, k, v, m=None: attend(q, k, v), "changes nothing"),
     ("attention", lambda q, k, v, m=None: attend(q, k, v, None if m is None else ~m), "True means"),
     ("attention", masked(lambda s, m: s.softmax(-1) * m), "masked after the softmax?"),
@@ -475,6 +501,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("streaming", maximum_from(0.0), "start the maximum at −∞"),
     ("streaming", maximum_from(-math.inf, running=False), "which maximum is subtracted?"),
     ("streaming", own_maximum, "multiply both sums"),
+    ("streaming", corrected(total=False), "the sum of weights is not corrected"),
+    ("streaming", corrected(output=False), "the weighted sum is not corrected"),
+    ("streaming", corrected(turned=True), "never above 1"),
     ("streaming", lambda q, b: outputs(q, b).sum(0), "sum of the blocks' outputs"),
     ("streaming", lambda q, b: outputs(q, b)[0], "first block's output"),
     ("streaming", lambda q, b: all_at_once(q, b, 1 / 16), "the root of d"),
