@@ -264,10 +264,11 @@ globalThis.labutils = (() => {
   // Jupyter and Colab: the spec comes from Python; a fault is told where the reader looks.
   function render({ model, el }) {
     el.classList.add("labutils-explorer");
-    el.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes the arrow keys for its own, before a slider sees them
     try {
       const spec = model.get("spec");
       el.innerHTML = markup(spec);
+      // Else JupyterLab takes the arrow keys for itself, before a slider sees them.
+      for (const field of el.querySelectorAll("[data-name]")) field.dataset.lmSuppressShortcuts = "true";
       mount(el, spec);
     } catch (error) {
       el.textContent = `This explorer could not start: ${error.message}`;

@@ -282,7 +282,7 @@ def test_a_drawing_alone_looks_as_on_the_page(watched: Visit, address: str) -> N
 
 
 def test_a_widget_keeps_its_keys_to_itself(watched: Visit, address: str) -> None:
-    """JupyterLab takes arrow keys that are pressed outside of a text field, unless an element forbids it."""
+    """JupyterLab takes arrow keys pressed outside of a text field, unless the element itself forbids it."""
     page = watched.page
     page.goto(f"{address}/notebooks/foundations/probability.html", wait_until="load")
     page.evaluate(
@@ -293,7 +293,8 @@ def test_a_widget_keeps_its_keys_to_itself(watched: Visit, address: str) -> None
         }""",
         STORED["bayes"],
     )
-    widget = page.locator("div.labutils-explorer[data-lm-suppress-shortcuts]")
+    widget = page.locator("div.labutils-explorer")
+    assert widget.locator("[data-name]:not([data-lm-suppress-shortcuts])").count() == 0
     words = widget.locator(".labutils-say").inner_text()
     widget.locator("input").first.press("ArrowRight")
     assert widget.locator("output").first.inner_text() == "2.1 %"

@@ -88,7 +88,7 @@ def test_the_pdf_holds_text_solutions_formulas_and_stills(page: Page) -> None:
     text = " ".join(" ".join(sheet.extract_text() for sheet in pdf.pages).split())
     assert SOLUTION in text
     assert FOLDED_CODE not in text
-    assert "probability after" in text  # the title of an axis of a still, which is drawn as text
+    assert "probability of the next character" in text  # the title of an axis, which is drawn as text
     assert "Skip to main content" not in text
     assert not re.search(r"Show code cell source|Back to top", text)
     assert text.count("Where it breaks") == 1  # as a heading, and in no table of contents
