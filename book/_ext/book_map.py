@@ -146,7 +146,7 @@ def label(chapter: Chapter, x: float, y: float, look: Look) -> str:
     if look.asks and chapter.asks:
         lines.append(("asks", textwrap.shorten(chapter.asks, 50, placeholder=" …")))
     first = y + 4.5 - 9 * (len(lines) - 1)
-    return "".join(
+    return " ".join(
         f'<text class="{kind}" x="{x:g}" y="{first + 18 * number:g}">{html.escape(words)}</text>'
         for number, (kind, words) in enumerate(lines)
     )
@@ -172,11 +172,9 @@ def drawing(needed: nx.DiGraph, chapters: dict[str, Chapter], look: Look) -> str
         x, y = at[page]
         corner = f'x="{x - look.width / 2:g}" y="{y - look.height / 2:g}"'
         box = f'<rect {corner} width="{look.width}" height="{look.height}" rx="6"/>'
-        said = f"{chapter.name}. {needs_in_words(page, needed, chapters)}"
-        parts.append(
-            f'<a href="{html.escape(chapter.address)}" aria-label="{html.escape(said)}">'
-            f"{box}{label(chapter, x, y, look)}</a>"
-        )
+        said = f"<desc>{html.escape(needs_in_words(page, needed, chapters))}</desc>"
+        address = html.escape(chapter.address)
+        parts.append(f'<a href="{address}">{said}{box}{label(chapter, x, y, look)}</a>')
     return (
         f'<svg class="{look.name}" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" '
         f'role="group" aria-label="Which chapter needs which">{"".join(parts)}</svg>'

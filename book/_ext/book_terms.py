@@ -186,6 +186,8 @@ def meaning(definition: nodes.definition) -> nodes.paragraph:
         for link in list(copy.findall(nodes.reference)):
             link.replace_self(nodes.inline("", link.astext()))
         said += copy
+    for part in said.findall(nodes.Element):
+        part["ids"] = []  # those are the glossary's own
     return said
 
 

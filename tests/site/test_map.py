@@ -97,7 +97,7 @@ def test_the_landing_page_shows_every_chapter_in_both_drawings_and_in_the_list(s
     edges = sum(len(item.select("a")) - 1 for item in items)
     assert edges == len(place.select(".map-wide path.needs")) == len(place.select(".map-narrow path.needs"))
     assert edges >= len(CHAPTERS) - 1
-    labels = {link["href"]: str(link["aria-label"]) for link in place.select(".map-wide a")}
+    labels = {link["href"]: link.desc.get_text() for link in place.select(".map-wide a")}
     assert "Attention" in labels["notebooks/transformers/transformer.html"]
 
 
