@@ -190,7 +190,7 @@ class TestKeyboard:
             "(boxes) => boxes.map((box) => [box.scrollWidth > box.clientWidth + 1, box.tabIndex === 0])"
         )
         visit.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-        visit.page.goto(f"{address}/{CHAPTER}.html", wait_until="load")
+        visit.page.goto(f"{address}/book/notation.html", wait_until="load")
         visit.page.locator(f"{boxes}[tabindex='0']").first.wait_for()
         assert [True, True] in visit.page.locator(boxes).evaluate_all(reachable)
         visit.page.set_viewport_size({"width": 1440, "height": 900})
