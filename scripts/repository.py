@@ -81,7 +81,7 @@ def read(root: Path) -> Repository:
 
 def works(root: Path) -> dict[str, bibliography.Work]:
     """Return what the book can cite, by key."""
-    return bibliography.works(bibliography.load(root / "book/references.bib"))
+    return bibliography.works(bibliography.load(root))
 
 
 def carry(root: Path) -> list[Path]:
@@ -111,7 +111,8 @@ def carry_into_notebook(path: Path, repository: Repository, known: dict[str, bib
     for cell in notebook.cells:
         if cell.get("id") == "setup":
             cell.source = repository.setup
-        cell.source = bibliography.write(cell.source, known, repository.site)
+        apart = bibliography.APART_IN_CODE if cell.cell_type == "code" else bibliography.APART
+        cell.source = bibliography.write(cell.source, known, repository.site, apart)
         for output in cell.get("outputs", ()):
             for part in ("data", "text"):
                 if part in output:

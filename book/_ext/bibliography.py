@@ -23,10 +23,14 @@ from pybtex.database.input.bibtex import Parser
 
 from addresses import REFERENCES
 
+FILE = "book/references.bib"
+SOURCES = (("book", "*.md"), ("notebooks", "*.ipynb"))
 # The last part of a citation's address, as a pattern; a key that is wrong is found, too.
 LINK = re.compile(
     rf"\[(?P<words>[^\[\]]*)\]\((?P<site>https?://[^\s()]*/){re.escape(REFERENCES)}\.html#(?P<key>[^\s()]*)\)"
 )
+# What a bracket does not reach over: the end of a paragraph or of a table's cell; in code, of a string.
+APART, APART_IN_CODE = re.compile(r"\n\n|\|"), re.compile(r"\n\n|\||\"")
 ROLE = re.compile(r"\{cite:(?P<form>[tp])\}`(?P<keys>[^`]+)`(?P<own>['’]s?\b)?")
 
 
@@ -63,17 +67,30 @@ def plain_letters(text: str) -> str:
     )
 
 
-def load(path: Path) -> BibliographyData:
-    """Read a file in BibTeX; years that need a letter get it: 2013a, 2013b."""
-    data = Parser(encoding="utf-8").parse_file(str(path))
+def load(root: Path) -> BibliographyData:
+    """Read the bibliography of the book in `root`; of cited works, years that need a letter get it: 2013a."""
+    data = Parser(encoding="utf-8").parse_file(str(root / FILE))
     alike: defaultdict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for entry in data.entries.values():
+    for key in cited(root) & set(data.entries):
+        entry = data.entries[key]
         alike[authors(entry), str(entry.fields["year"])].append(entry)
     for entries in alike.values():
         if len(entries) > 1:
             for letter, entry in zip("abcdefgh", sorted(entries, key=title), strict=False):
                 entry.fields["year"] += letter
     return data
+
+
+def cited(root: Path) -> set[str]:
+    """Return the keys that the book's sources cite."""
+    texts = [
+        path.read_text(encoding="utf-8") for folder, kind in SOURCES for path in (root / folder).rglob(kind)
+    ]
+    links = {found["key"] for text in texts for found in LINK.finditer(text)}
+    roles = {
+        key.strip() for text in texts for found in ROLE.finditer(text) for key in found["keys"].split(",")
+    }
+    return links | roles
 
 
 def title(entry: Entry) -> str:
@@ -86,7 +103,7 @@ def authors(entry: Entry) -> str:
     names = [" ".join(map(str, [*one.rich_prelast_names, *one.rich_last_names])) for one in people]
     if not names:
         return str(entry.fields.get("organization") or entry.fields["title"])
-    return names[0] + " et al." if len(names) > 2 else " and ".join(names)
+    return names[0] + " et al." if len(names) > 2 or names[-1] == "others" else " and ".join(names)
 
 
 def works(data: BibliographyData) -> dict[str, Work]:
@@ -111,7 +128,7 @@ def faults(text: str, known: Mapping[str, Work], site: str) -> Iterator[str]:
             yield f"{found['key']} is cited at {found['site']}, the site is {site}: make repository"
 
 
-def write(text: str, known: Mapping[str, Work], site: str) -> str:
+def write(text: str, known: Mapping[str, Work], site: str, apart: re.Pattern[str] = APART) -> str:
     """Return a text whose citations are links with the words of the bibliography."""
 
     def link(key: str, words: str) -> str:
@@ -126,11 +143,11 @@ def write(text: str, known: Mapping[str, Work], site: str) -> str:
         keys = [key.strip() for key in found["keys"].split(",")]
         if any(key not in known for key in keys):
             return found[0]
-        before = found.string[: found.start()].rpartition("\n\n")[2]
+        before = apart.split(found.string[: found.start()])[-1]
         in_brackets = before.count("(") > before.count(")")
         if found["form"] == "p":
             said = "; ".join(link(key, known[key].bracketed) for key in keys)
-            return (said if in_brackets else f"({said})") + (found["own"] or "")
+            return (f"[{said}]" if in_brackets else f"({said})") + (found["own"] or "")
         form = "possessive" if found["own"] else "bracketed" if in_brackets else "textual"
         return ", ".join(link(key, getattr(known[key], form)) for key in keys)
 

@@ -6,7 +6,6 @@ the site, so that it works from disk and in a preview, too. A key that the bibli
 
 from __future__ import annotations
 
-import copy
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +25,6 @@ from sphinx.util.docutils import SphinxDirective
 import bibliography
 from addresses import REFERENCES
 
-FILE = "book/references.bib"
 CITED = "citations"  # of each page's metadata: key → the id of its first citation there
 logger = logging.getLogger(__name__)
 
@@ -52,7 +50,7 @@ class Citations(SphinxTransform):
                 continue
             key = link["refuri"].removeprefix(start)
             if key not in known:
-                logger.warning("no reference %s in %s", key, FILE, location=link)
+                logger.warning("no reference %s in %s", key, bibliography.FILE, location=link)
                 continue
             link["citation"] = key
             if key not in anchors and not any(isinstance(up, nodes.title) for up in ancestors(link)):
@@ -65,7 +63,7 @@ class Bibliography(SphinxDirective):
     """The place of the list."""
 
     def run(self) -> list[nodes.Node]:
-        self.env.note_dependency(FILE)
+        self.env.note_dependency(bibliography.FILE)
         return [Works()]
 
 
@@ -93,7 +91,7 @@ class WriteReferences(SphinxPostTransform):
 
     def list_of_works(self) -> nodes.bullet_list:
         cited = {key for page in self.env.found_docs for key in self.env.metadata[page].get(CITED, ())}
-        data = bibliography.load(Path(self.env.srcdir) / FILE)
+        data = bibliography.load(Path(self.env.srcdir))
         entries = Alphabetical().sort([entry for key, entry in data.entries.items() if key in cited])
         backend, items = Backend(), nodes.bullet_list(classes=["references"])
         for entry in Style().format_entries(entries):
@@ -121,9 +119,9 @@ def ancestors(node: nodes.Node) -> Iterator[nodes.Node]:
 def works_of(app: Sphinx) -> dict[str, bibliography.Work]:
     """Return the works of the bibliography, read once a build."""
     if not hasattr(app, "book_works"):
-        path = Path(app.srcdir) / FILE
-        app.book_works = bibliography.works(bibliography.load(path))  # type: ignore[attr-defined]
-    return copy.copy(app.book_works)  # type: ignore[attr-defined, no-any-return]
+        app.book_works = bibliography.works(bibliography.load(Path(app.srcdir)))  # type: ignore[attr-defined]
+    known: dict[str, bibliography.Work] = app.book_works  # type: ignore[attr-defined]
+    return known
 
 
 def pages_in_order(env: BuildEnvironment) -> list[str]:

@@ -35,7 +35,7 @@ A, C, D = (f"{SITE}book/references.html#{key}" for key in KNOWN)
             "(误差; {cite:t}`d3`) and {cite:t}`a1`",
             f"(误差; [O'Neil, 1999]({D})) and [Ada and Bob (1951)]({A})",
         ),
-        ("(a study {cite:p}`d3`)", f"(a study [O'Neil, 1999]({D}))"),
+        ("(a study {cite:p}`d3`)", f"(a study [[O'Neil, 1999]({D})])"),
         ("{cite:t}`nobody`", "{cite:t}`nobody`"),
         (f"[Ada (1950)]({A})", f"[Ada and Bob (1951)]({A})"),
         (f"[Ada's (1950)]({A})", f"[Ada and Bob's (1951)]({A})"),
@@ -69,16 +69,23 @@ def test_a_fault_says_what_to_write(text: str, fault: str) -> None:
 
 
 def test_names_and_years_are_those_of_the_bibliography(tmp_path: Path) -> None:
-    (tmp_path / "a.bib").write_text(
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book/page.md").write_text(
+        f"{{cite:t}}`three, four` [X, 2005]({SITE}book/references.html#eight)"
+    )
+    (tmp_path / bibliography.FILE).write_text(
         "@book{one, author={{\\'E}tienne, Zo{\\\"e}}, title={B}, year={2001}}\n"
         "@book{two, author={van den Berg, A and Lovelace, Ada}, title={B}, year={2001}}\n"
         "@book{three, author={{OpenAI} and B, C and D, E}, title={Z {one}}, year={2002}}\n"
         "@book{four, author={{OpenAI} and F, G and H, I}, title={{A} two}, year={2002}}\n"
         "@misc{five, title={Nobody's}, year={2003}}\n"
-        "@misc{six, editor={Ed, It}, title={X}, year={2003}}\n",
+        "@misc{six, editor={Ed, It}, title={X}, year={2003}}\n"
+        "@misc{seven, author={Ed, It and others}, title={X}, year={2004}}\n"
+        "@misc{eight, author={X, Y}, title={X}, year={2005}}\n"
+        "@misc{nine, author={X, Y}, title={Not cited yet}, year={2005}}\n",
         encoding="utf-8",
     )
-    works = bibliography.works(bibliography.load(tmp_path / "a.bib"))
+    works = bibliography.works(bibliography.load(tmp_path))
     assert {key: work.textual for key, work in works.items()} == {
         "one": "Étienne (2001)",
         "two": "van den Berg and Lovelace (2001)",
@@ -86,6 +93,9 @@ def test_names_and_years_are_those_of_the_bibliography(tmp_path: Path) -> None:
         "four": "OpenAI et al. (2002a)",
         "five": "Nobody's (2003)",
         "six": "Ed (2003)",
+        "seven": "Ed et al. (2004)",
+        "eight": "X (2005)",
+        "nine": "X (2005)",
     }
 
 
