@@ -141,7 +141,7 @@ def short_title(env: BuildEnvironment, page: str) -> str:
     if page == env.config.root_doc:
         return "the landing page"
     if page == REFERENCES:
-        return "the head of this page"
+        return "the text above"
     number = ".".join(map(str, env.toc_secnumbers.get(page, {}).get("", None) or ()))
     return f"{number} {env.titles[page].astext().partition(':')[0]}".strip()
 

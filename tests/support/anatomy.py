@@ -310,15 +310,15 @@ MAIN_ROAD = {
 def length(chapter: Chapter) -> dict[str, int]:
     """What is before the exercises, without what is folded: drop-downs, drawing code, Going deeper.
 
-    A citation counts as a word.
+    A citation counts as a word; a caption belongs to its figure, whose code does not count either.
     """
     found = dict.fromkeys(MAIN_ROAD, 0)
     for cell in chapter.main_road():
-        if cell.cell_type == "markdown":
+        if cell.cell_type == "markdown" and not cell.id.endswith("-caption"):
             text = re.sub(r"<details>.*?</details>", " ", cell.source, flags=re.DOTALL)
             text = bibliography.LINK.sub("citation", text)
             found["words"] += len(plain(text).split())
-        elif "hide-input" not in cell.metadata.get("tags", []):
+        elif cell.cell_type == "code" and "hide-input" not in cell.metadata.get("tags", []):
             found["lines of shown code"] += sum(bool(line.strip()) for line in cell.source.splitlines())
     return found
 

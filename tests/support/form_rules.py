@@ -71,8 +71,9 @@ def folds_in_notebooks_what_the_site_folds(chapter: Chapter) -> list[str]:
 
 @rule
 def says_how_long_it_takes_to_read(chapter: Chapter) -> list[str]:
-    text, wanted = chapter.notebook.cells[0].source, reading_minutes(chapter)
-    found = re.search(r"\babout (\d+) minutes of reading\b", text)
+    cells, wanted = chapter.notebook.cells, reading_minutes(chapter)
+    start = "\n".join(cell.source for cell in cells[: cells.index(chapter.code[0])])
+    found = re.search(r"\babout (\d+) minutes of reading\b", start)
     if found and abs(int(found[1]) - wanted) <= 5:
         return []
     said = repr(found[0]) if found else "no reading time"
