@@ -49,7 +49,7 @@ data: $(STAMP) ## fetches the texts and data that the chapters read, ahead of ti
 lint: $(STAMP) ## checks style and types
 	@$(PYTHON_BIN) scripts/test.py lint types
 
-repository: $(STAMP) ## carries the repository's address from _config.yml everywhere
+repository: $(STAMP) ## carries addresses, citations and folds everywhere
 	@$(PYTHON_BIN) scripts/repository.py
 
 cover: $(STAMP) ## measures and draws what the README, the landing page and links show

@@ -98,10 +98,10 @@ def build_default(folder: Path) -> Path:
         )
     shutil.copy(ROOT / "_toc.yml", folder)
     ours = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    settings = {name: ours[name] for name in ("title", "author", "parse", "bibtex_bibfiles", "repository")}
+    settings = {name: ours[name] for name in ("title", "author", "parse", "repository")}
     settings |= {"only_build_toc_files": True, "execute": {"execute_notebooks": "off"}}
     settings["launch_buttons"] = ours["launch_buttons"]
-    settings["sphinx"] = {"config": {"bibtex_reference_style": "author_year"}}
+    settings["bibtex_bibfiles"] = ["book/references.bib"]
     (folder / "_config.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     command = [
         sys.executable,

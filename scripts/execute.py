@@ -70,8 +70,26 @@ def output_text(cell: Any) -> str:
     return "\n".join(parts)
 
 
+def fold(notebook: Any) -> None:
+    """Fold what the site folds, cells tagged hide-input, in JupyterLab and in Colab (`cellView`), too."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            shown = {
+                key: value
+                for key, value in cell.metadata.get("jupyter", {}).items()
+                if key != "source_hidden"
+            }
+            cell.metadata.pop("cellView", None)
+            cell.metadata.pop("jupyter", None)
+            if "hide-input" in cell.metadata.get("tags", []):
+                cell.metadata.update(jupyter={**shown, "source_hidden": True}, cellView="form")
+            elif shown:
+                cell.metadata["jupyter"] = shown
+
+
 def tidy(notebook: Any, reached: str) -> None:
     """Take out what differs between two equal runs, and note which code the outputs belong to."""
+    fold(notebook)
     for cell in notebook.cells:
         for key in ("execution", "collapsed", "ExecuteTime"):
             cell.metadata.pop(key, None)

@@ -1,20 +1,29 @@
-"""Carry the repository's address and branch from _config.yml to every other place.
+"""Carry what is written in one place to every other: the addresses, the citations' words, what is folded.
 
-`make repository` runs this. To publish a release, set `repository.branch` in _config.yml to its tag first:
-the set-up cells of that release's notebooks then install that release's labutils, whatever comes after it.
+`make repository` runs this. It takes the repository's address and branch and the site's address from
+_config.yml, and what citations say from book/references.bib (see book/_ext/bibliography.py). To publish a
+release, set `repository.branch` in _config.yml to its tag first: the set-up cells of that release's notebooks
+then install that release's labutils, whatever comes after it.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import yaml
 
 import execute
+import keys
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "book/_ext"))
+import addresses
+import bibliography
 
 ROOT = Path(__file__).resolve().parent.parent
 # Outside Colab the cell installs nothing. In Colab, pip leaves alone what is there (see pyproject.toml), and
@@ -42,10 +51,11 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Repository:
-    """Where the book's repository is, and which of its branches or tags the book refers to."""
+    """Where the book's repository and site are, and which branch or tag the book refers to."""
 
     url: str
     branch: str
+    site: str
 
     @property
     def folder(self) -> str:
@@ -64,43 +74,68 @@ class Repository:
 
 def read(root: Path) -> Repository:
     """Return the repository that _config.yml names."""
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    return Repository(str(config["url"]).rstrip("/"), str(config["branch"]))
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    url, branch = str(config["repository"]["url"]).rstrip("/"), str(config["repository"]["branch"])
+    return Repository(url, branch, addresses.site_address(url, config.get("html", {}).get("baseurl", "")))
+
+
+def works(root: Path) -> dict[str, bibliography.Work]:
+    """Return what the book can cite, by key."""
+    return bibliography.works(bibliography.load(root))
 
 
 def carry(root: Path) -> list[Path]:
-    """Write address and branch everywhere and return the files that have changed."""
-    repository = read(root)
+    """Write all of it everywhere and return the files that have changed."""
+    repository, known = read(root), works(root)
     changed = []
-    for name, places in PLACES.items():
-        path = root / name
+    for path in sorted({root / name for name in PLACES} | set((root / "book").glob("*.md"))):
         if path.exists():
             old = new = path.read_text(encoding="utf-8")
-            for pattern, template in places:
+            for pattern, template in PLACES.get(path.relative_to(root).as_posix(), ()):
                 new = re.sub(pattern, r"\g<1>" + repository.fill(template).replace("\\", r"\\"), new)
+            if path.suffix == ".md":
+                new = bibliography.write(new, known, repository.site)
             if new != old:
                 path.write_text(new, encoding="utf-8")
                 changed.append(path)
-    notebooks = sorted((root / "notebooks").rglob("*.ipynb"))
-    return changed + [path for path in notebooks if carry_into_notebook(path, repository)]
+    notebooks = [path for path in (root / "notebooks").rglob("*.ipynb") if path.parent.name[0] != "."]
+    return changed + [path for path in sorted(notebooks) if carry_into_notebook(path, repository, known)]
 
 
-def carry_into_notebook(path: Path, repository: Repository) -> bool:
-    """Write the set-up cell. Its outputs are still those of the code: only Colab runs the changed line."""
+def carry_into_notebook(path: Path, repository: Repository, known: dict[str, bibliography.Work]) -> bool:
+    """Write set-up cell, citations and folds. The outputs are still those of the code, where they were:
+    only Colab runs the line that changes, and a citation that a cell shows changes in its output, too.
+    """
     notebook = nbformat.read(path, as_version=4)
-    up_to_date = not execute.needs_run(path)
-    cells = [cell for cell in notebook.cells if cell.get("id") == "setup" and cell.source != repository.setup]
-    for cell in cells:
-        cell.source = repository.setup
-    if cells and up_to_date:
-        notebook.metadata["labutils"]["code_sha256"] = execute.code_hash(notebook)
-    if cells:
-        nbformat.write(notebook, path)
-    return bool(cells)
+    before = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        if cell.get("id") == "setup":
+            cell.source = repository.setup
+        apart = bibliography.APART_IN_CODE if cell.cell_type == "code" else bibliography.APART
+        cell.source = bibliography.write(cell.source, known, repository.site, apart)
+        for output in cell.get("outputs", ()):
+            for part in ("data", "text"):
+                if part in output:
+                    output[part] = bibliography.write_all(output[part], known, repository.site)
+    execute.fold(notebook)
+    if notebook == before:
+        return False
+    was_true = not execute.needs_run(path)
+    nbformat.write(notebook, path)
+    if was_true and execute.code_hash(notebook) != execute.code_hash(before):
+        mark_as_run(path, notebook)
+    return True
+
+
+def mark_as_run(path: Path, notebook: Any) -> None:
+    """Note that the outputs belong to the code as it is now."""
+    notebook.metadata["labutils"]["code_sha256"] = execute.code_hash(notebook)
+    notebook.metadata["labutils"]["reached_sha256"] = keys.code_key(path)
+    nbformat.write(notebook, path)
 
 
 def main() -> int:
-    """Carry address and branch and say where they had to be changed."""
+    """Carry all of it and say which files had to be changed."""
     changed = carry(ROOT)
     repository = read(ROOT)
     print(

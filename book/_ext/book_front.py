@@ -21,6 +21,8 @@ from sphinx.config import Config
 from sphinx.environment.adapters.toctree import global_toctree_for_doc
 from sphinx.errors import ConfigError
 
+import addresses
+
 CARD = "_static/card.png"  # drawn by scripts/card.py
 CARD_SIZE = (1200, 630)
 CARD_ALT = (
@@ -33,26 +35,13 @@ SENTENCE_END = re.compile(r"(?<=[.?!])\s+(?=[A-Z0-9“\"])")
 RELATIVE = re.compile(r'(?<=\s)(href|src|action|data-content_root)="(?![a-z][a-z0-9+.-]*:|/|#)([^"]*)"', re.I)
 
 
-def pages_address(repository: str) -> str | None:
-    """Return where GitHub Pages serves the site of a repository, or None for a repository elsewhere."""
-    found = re.fullmatch(r"https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?", repository)
-    if found is None:
-        return None
-    owner, name = found[1].lower(), found[2]
-    host = f"{owner}.github.io"
-    return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
-
-
 def set_address(app: Sphinx, config: Config) -> None:
     """Set the site's address, with a slash at its end."""
     repository = str(config.html_theme_options.get("repository_url", ""))
-    address = config.html_baseurl or pages_address(repository)
-    if not address:
-        raise ConfigError(
-            f"the site's address does not follow from the repository {repository!r}: "
-            "write it into _config.yml, under `html:`, as `baseurl: https://…/`"
-        )
-    config.html_baseurl = address.rstrip("/") + "/"
+    try:
+        config.html_baseurl = addresses.site_address(repository, config.html_baseurl)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 class Site(StandaloneHTMLBuilder):

@@ -13,19 +13,16 @@ import pytest
 
 import anatomy
 import figure_rules  # noqa: F401  (its rules join those of anatomy)
+import form_rules
 import question_rules
 from labutils import checks
 from labutils.checks import core
 from places import NOTEBOOKS, ROOT
-from sound import MESSAGE, QUESTION_1, QUESTION_2, SVG, sound_notebook
-
-REFERENCES = set(
-    re.findall(r"^@\w+\{([^,\s]+),", (ROOT / "book/references.bib").read_text("utf-8"), re.MULTILINE)
-)
+from sound import CITED, MESSAGE, QUESTION_1, QUESTION_2, SOLUTION, SVG, sound_notebook
 
 
 def chapter(notebook: Any, name: str) -> anatomy.Chapter:
-    return anatomy.Chapter(notebook, name, checks.names(), REFERENCES)
+    return anatomy.Chapter(notebook, name, checks.names())
 
 
 @pytest.mark.parametrize("rule", anatomy.RULES)
@@ -62,7 +59,7 @@ def test_glossary_has_every_chinese_term_of_the_chapter(path: Path) -> None:
 
 
 def test_terms_are_found_in_all_forms() -> None:
-    text = "a *prior* (先验), the **n-gram\nmodel** (n 元模型), *ECE* (误差; {cite:t}`a`), "
+    text = "a *prior* (先验), the **n-gram\nmodel** (n 元模型), *ECE* (误差; [A, 1](https://b)), "
     assert terms_introduced(text + "a *conjugate* one (共轭) and the novel (小说)") == {
         "先验",
         "n元模型",
@@ -149,7 +146,7 @@ FAULTS = [
     ("begins_with_the_setup_cell", set_field("setup", "id", "start")),
     ("opens_with_a_number_and_a_box", replace("title", "2.06", "few")),
     ("opens_with_a_number_and_a_box", replace("title", "2 s", "RUNTIME")),
-    ("opens_with_a_number_and_a_box", replace("title", "> Be", "Be")),
+    ("opens_with_a_number_and_a_box", replace("title", "\n\n> ", "\n\n")),
     ("has_the_sections_in_order", replace("end", "## Summary", "## The end")),
     ("has_the_sections_in_order", replace("two", "## Two", "Two")),
     ("has_exercises_of_several_kinds", replace("exercise-3", "implement", "ponder")),
@@ -158,8 +155,8 @@ FAULTS = [
     ("has_exercises_of_several_kinds", replace("exercise-5", "### ", "#### ")),
     ("uses_its_checks_and_no_others", replace("answer-2", "tiny.b", "tiny.c")),
     ("uses_its_checks_and_no_others", replace("answer-2", "check(", "print(")),
-    ("has_solutions_that_pass_their_checks", replace("exercise-2", "return 2", "return 3")),
-    ("has_solutions_that_pass_their_checks", replace("exercise-2", "```python", "```")),
+    ("has_solutions_that_pass_their_checks", replace("solution-2", "return 2", "return 3")),
+    ("has_solutions_that_pass_their_checks", replace("solution-2", "```python", "```")),
     ("has_short_cells", replace("asserts", "assert True", "assert True\n\n\n")),
     ("has_lines_that_a_laptop_shows", replace("asserts", "assert True", f"assert True  # {'x' * 110}")),
     ("guards_its_claims", replace("asserts", "assert True\nassert True", "pass")),
@@ -210,8 +207,32 @@ FAULTS = [
     ("names_no_machine", print_("figure", "stdout", "/home/ada/book/x.txt")),
     ("names_no_machine", replace("one", "says", "says at https://py" + "pi.org")),
     ("ignores_outputs_only_with_a_reason", lambda notebook: cell(notebook, "setup").metadata.pop("reason")),
-    ("cites_what_the_bibliography_has", replace("one", "shannon1951prediction", "nobody2000nothing")),
-    ("cites_what_the_bibliography_has", replace("one", "{cite:t}", "")),
+    ("cites_in_links_that_read_well", replace("one", "shannon1951prediction", "nobody2000nothing")),
+    ("cites_in_links_that_read_well", replace("one", "Shannon (1951)", "Shannon (1948)")),
+    ("cites_in_links_that_read_well", replace("one", "https://", "https://old.")),
+    ("cites_in_links_that_read_well", replace("one", CITED, "Shannon (1951)")),
+    ("cites_in_links_that_read_well", in_output("table", "text/markdown", CITED.replace("51)", "50)"))),
+    ("shows_no_markup_of_sphinx", replace("one", CITED, "{cite:t}`shannon1951prediction`")),
+    ("shows_no_markup_of_sphinx", replace("two", "See.", "```{note}\nSee.\n```")),
+    ("shows_no_markup_of_sphinx", replace("two", "See.", "> :::{note}\n> See.\n> :::")),
+    ("shows_no_markup_of_sphinx", replace("two", "## Two", "(two)=\n## Two")),
+    ("shows_no_markup_of_sphinx", in_output("table", "text/markdown", "| {cite:p}`a` |")),
+    (
+        "folds_in_notebooks_what_the_site_folds",
+        lambda notebook: cell(notebook, "figure").metadata.pop("jupyter"),
+    ),
+    (
+        "folds_in_notebooks_what_the_site_folds",
+        lambda notebook: cell(notebook, "setup").metadata.pop("cellView"),
+    ),
+    (
+        "folds_in_notebooks_what_the_site_folds",
+        lambda notebook: cell(notebook, "asserts").metadata.update(cellView="form"),
+    ),
+    ("says_how_long_it_takes_to_read", replace("title", "about 5 minutes of reading", "an hour")),
+    ("says_how_long_it_takes_to_read", replace("title", "about 5 minutes", "about 15 minutes")),
+    ("keeps_solutions_behind_the_students_cell", lambda notebook: move(notebook, "solution-2", "exercise-2")),
+    ("keeps_solutions_behind_the_students_cell", replace("exercise-1", "Do it.", SOLUTION.format(n=1))),
     ("asks_where_it_bites", lambda notebook: notebook.cells.remove(cell(notebook, "question-1"))),
     ("asks_where_it_bites", lambda notebook: move(notebook, "question-2", "question-1")),
     ("asks_where_it_bites", lambda notebook: move(notebook, "question-2", "end")),
@@ -240,13 +261,36 @@ FAULTS = [
 
 @pytest.mark.parametrize("rule", anatomy.RULES)
 def test_sound_notebook_keeps_rule(sound: Any, rule: str) -> None:
-    assert anatomy.RULES[rule](anatomy.Chapter(sound, "tiny", ["tiny.a", "tiny.b"], REFERENCES)) == []
+    assert anatomy.RULES[rule](anatomy.Chapter(sound, "tiny", ["tiny.a", "tiny.b"])) == []
 
 
 @pytest.mark.parametrize(("rule", "spoil"), FAULTS, ids=[f"{rule}-{n}" for n, (rule, _) in enumerate(FAULTS)])
 def test_rule_catches_fault(sound: Any, rule: str, spoil: Callable[[Any], None]) -> None:
     spoil(sound)
-    assert anatomy.RULES[rule](anatomy.Chapter(sound, "tiny", ["tiny.a", "tiny.b"], REFERENCES)) != []
+    assert anatomy.RULES[rule](anatomy.Chapter(sound, "tiny", ["tiny.a", "tiny.b"])) != []
+
+
+def test_the_time_to_read_follows_from_words_and_lines(sound: Any) -> None:
+    """200 words a minute, six seconds a line of code that is shown, to five minutes."""
+    replace("two", "See.", "word " * 2_000)(sound)
+    replace("asserts", "assert True\n", "assert True\n" * 25)(sound)
+    tiny = anatomy.Chapter(sound, "tiny")
+    assert anatomy.length(tiny)["lines of shown code"] == 201
+    assert anatomy.reading_minutes(tiny) == 30
+    [fault] = anatomy.RULES["says_how_long_it_takes_to_read"](tiny)
+    assert "about 30 minutes of reading" in fault
+    replace("title", "about 5 minutes", "about 25 minutes")(sound)
+    assert anatomy.RULES["says_how_long_it_takes_to_read"](tiny) == []
+
+
+def test_code_may_look_like_markup_of_sphinx() -> None:
+    for text in (
+        'the cell `f"{p}` and `{q}` and $x_{t}$',
+        "```python\n:::{note}\n{role}`x`\n```",
+        "A set {x} of `words`, ``a `{b}` c``",
+    ):
+        assert form_rules.raw_markup(text) == [], text
+    assert form_rules.raw_markup("`x` {cite:t}`a` `y`") == ["{cite:t}`a`"]
 
 
 def test_what_is_folded_is_not_on_the_main_road(sound: Any) -> None:

@@ -34,22 +34,30 @@ def tracked() -> list[Path]:
     return [ROOT / name for name in names if (ROOT / name).is_file()]
 
 
+PROSE = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "book").glob("*.md"))]
+SOURCES = ("_config.yml", "book/references.bib", *sorted({*repository.PLACES, *PROSE}))
+
+
+def copy_to(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+
+
 def test_the_address_is_the_same_everywhere(tmp_path: Path) -> None:
-    for path in (ROOT / "_config.yml", *(ROOT / name for name in repository.PLACES), *NOTEBOOKS):
-        copy = tmp_path / path.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copy)
-    assert repository.carry(tmp_path) == []  # nothing to change: all of them have the address and the branch
+    """Nothing to change: all files have the addresses, the branch, the words of citations and the folds."""
+    copy_to(tmp_path, *SOURCES, *(path.relative_to(ROOT).as_posix() for path in NOTEBOOKS))
+    assert [path.name for path in repository.carry(tmp_path)] == []
 
 
 def test_a_new_address_and_branch_are_carried_everywhere(tmp_path: Path) -> None:
-    for name in ("_config.yml", *repository.PLACES):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+    copy_to(tmp_path, *SOURCES)
     (tmp_path / "notebooks").mkdir()
+    cited = f"[Shannon (1951)]({repository.read(ROOT).site}book/references.html#shannon1951prediction)"
     cells = [
         nbformat.v4.new_code_cell(repository.read(ROOT).setup, id="setup"),
         nbformat.v4.new_code_cell("1 + 1", id="one"),
+        nbformat.v4.new_markdown_cell(f"As {cited} says", id="two"),
     ]
     page = nbformat.v4.new_notebook(cells=cells)
     page.metadata["labutils"] = {"code_sha256": execute.code_hash(page)}
@@ -64,12 +72,20 @@ def test_a_new_address_and_branch_are_carried_everywhere(tmp_path: Path) -> None
     config = config.replace(repository.read(ROOT).url, "https://example.org/some/new.git")
     config = config.replace("branch: main", "branch: v1.0")
     (tmp_path / "_config.yml").write_text(config, encoding="utf-8")
-    changed = {path.name for path in repository.carry(tmp_path)}
-    assert changed == {Path(name).name for name in repository.PLACES} | {"page.ipynb", "stale.ipynb"}
+    with pytest.raises(ValueError, match="baseurl: https"):  # nobody knows where that one is published
+        repository.carry(tmp_path)
+    config = config.replace("\nhtml:\n", "\nhtml:\n  baseurl: https://pages.example.org/new\n")
+    (tmp_path / "_config.yml").write_text(config, encoding="utf-8")
+    changed = {path.relative_to(tmp_path).as_posix() for path in repository.carry(tmp_path)}
+    cite = {name for name in PROSE if "/references.html#" in (ROOT / name).read_text(encoding="utf-8")}
+    notebooks = {"notebooks/page.ipynb", "notebooks/stale.ipynb"}
+    assert changed == {*repository.PLACES, *cite, *notebooks}
     for name in changed:
-        text = next(tmp_path.rglob(name)).read_text(encoding="utf-8")
-        assert "https://example.org/some/new.git" in text
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert "https://example.org/some/new.git" in text or name not in {*repository.PLACES, *notebooks}
+        assert "https://pages.example.org/new/book/references.html#" in text or name not in cite | notebooks
         assert repository.read(ROOT).url not in text
+        assert repository.read(ROOT).site not in text
     setup = nbformat.read(tmp_path / "notebooks/page.ipynb", as_version=4).cells[0].source
     assert 'git+https://example.org/some/new.git@v1.0"' in setup != old
     assert not execute.needs_run(tmp_path / "notebooks/page.ipynb")

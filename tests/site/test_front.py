@@ -22,6 +22,7 @@ from matplotlib import image
 from matplotlib import pyplot as plt
 from sphinx.errors import ConfigError
 
+import addresses
 import book
 import book_front
 import browser as browser_tests
@@ -35,7 +36,7 @@ PAGES = book.pages_of_toc(ROOT)
 FRONT = (ROOT / "book/index.md").read_text(encoding="utf-8")
 USE = (ROOT / "book/use.md").read_text(encoding="utf-8")
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-BASE = book_front.pages_address(CONFIG["repository"]["url"])
+BASE = addresses.pages_address(CONFIG["repository"]["url"])
 PATH = urlsplit(str(BASE)).path
 
 
@@ -116,7 +117,7 @@ def test_the_icons_are_drawn_alike() -> None:
     ],
 )
 def test_the_sites_address_follows_from_the_repository(repository: str, address: str | None) -> None:
-    assert book_front.pages_address(repository) == address
+    assert addresses.pages_address(repository) == address
 
 
 def test_a_repository_elsewhere_asks_for_the_sites_address() -> None:

@@ -13,9 +13,11 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 
 import book
+import repository
 from places import ROOT
 
 PAGES = book.pages_of_toc(ROOT)
+CITED = f"{repository.read(ROOT).site}book/references.html#"  # with a key, the address of a citation
 GENERATED = {"404", "genindex", "search"}  # no page of the book
 # Attributes by which a page makes the browser ask for something; an ordinary <a href> asks for nothing.
 LOADS = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}
@@ -211,7 +213,7 @@ def test_a_faulty_page_stops_the_build_and_all_faults_are_named(small: Path) -> 
     faults = {
         "[lost](nowhere.md)": "nowhere.md",
         "[lost](#no-such-heading)": "no-such-heading",
-        "{cite:t}`nobody2000nothing`": "nobody2000nothing",
+        f"[Nobody (2000)]({CITED}nobody2000nothing)": "nobody2000nothing",
         "![](picture.png)": "picture without alternative text",
         "![A picture that is an empty file](picture.png)": "a picture that cannot be read",
         '<div class="labutils-explorer"></div>': "does not say from which notebook and cell it comes",
