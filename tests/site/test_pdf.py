@@ -146,6 +146,8 @@ class TestPrinted:
                     outside.append(str(link["/A"]["/URI"]))
         assert [link for link in outside if not link.startswith("http")] == []
         assert any(link.endswith("notebooks/sequences/rnn.html") for link in outside)  # is not in this file
+        contents = [target for start, target in inside if start < begins[0]]
+        assert contents == begins
         to_glossary = [target for start, target in inside if target >= begins[2] > start]
         assert len(to_glossary) >= 10  # terms
         assert len(set(to_glossary)) >= 3  # each at its own place

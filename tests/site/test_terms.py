@@ -59,7 +59,8 @@ def test_the_longest_term_is_found_and_no_part_of_a_word() -> None:
             "encoder–decoder",
         ]
     )
-    text = "Cross-entropy, cross-entropy, multi-head\nattention, inattention, Bayes’ theorem, entropy, encoder–decoder."
+    text = "Cross-entropy, cross-entropy, multi-head\nattention, inattention, Bayes’ theorem, entropy, "
+    text += "encoder–decoder."
     assert finds.findall(text) == [
         "cross-entropy",
         "multi-head\nattention",
