@@ -148,7 +148,8 @@ def print_front(
         if one.part != part:
             part = one.part
             rows += f'<tr class="part"><td colspan="2">{html.escape(part)}</td></tr>'
-        rows += f"<tr><td>{html.escape(one.title)}</td><td>{one.first}</td></tr>"
+        link = (site / f"{one.page}.html").as_uri()  # paper_links makes a place in the PDF of it
+        rows += f'<tr><td><a href="{link}">{html.escape(one.title)}</a></td><td>{one.first}</td></tr>'
     title, version, address = map(html.escape, about)
     font = (site / "_static/fonts/text.woff2").as_uri()
     text = FRONT.format(title=title, version=version, address=address, rows=rows, font=font)

@@ -48,9 +48,26 @@ def test_a_term_has_forms(words: str, definition: str, found: set[str]) -> None:
 
 
 def test_the_longest_term_is_found_and_no_part_of_a_word() -> None:
-    finds = pattern(["entropy", "cross-entropy", "attention", "multi-head attention", "Bayes' theorem"])
-    text = "Cross-entropy, cross-entropy, multi-head\nattention, inattention, Bayes’ theorem, entropy."
-    assert finds.findall(text) == ["cross-entropy", "multi-head\nattention", "Bayes’ theorem", "entropy"]
+    finds = pattern(
+        [
+            "entropy",
+            "cross-entropy",
+            "attention",
+            "multi-head attention",
+            "Bayes' theorem",
+            "encoder",
+            "encoder–decoder",
+        ]
+    )
+    text = "Cross-entropy, cross-entropy, multi-head\nattention, inattention, Bayes’ theorem, entropy, "
+    text += "encoder–decoder."
+    assert finds.findall(text) == [
+        "cross-entropy",
+        "multi-head\nattention",
+        "Bayes’ theorem",
+        "entropy",
+        "encoder–decoder",
+    ]
 
 
 # --- where
