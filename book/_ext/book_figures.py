@@ -74,7 +74,7 @@ class Figures(SphinxTransform):
         keys = [cell for cell in cells if "key-figure" in cell["metadata"].get("tags", [])]
         image = next((i for i in self.document.findall(nodes.image) if i["uri"] == KEY), None)
         key = keys[0]["id"] if keys and image is not None else None
-        wanted, sections = 1, {}
+        wanted, sections = 1, {}  # the figures made, with their numbers
         for container in list(self.document.findall(is_cell)):
             cell = cells[container["cell_index"]]
             place = self.drawn(container, cell)
@@ -93,9 +93,9 @@ class Figures(SphinxTransform):
                     "%s stands where Figure %d does: make figures", strong, wanted, location=caption
                 )
             wanted += 1
-            sections[cell["id"]] = (number, container)
             try:
                 self.join(place, cell, caption, number, first=cell["id"] != key)
+                sections[cell["id"]] = (number, container)
             except ValueError as error:
                 logger.warning("%s", error, location=container)
         if image is not None:
