@@ -3,7 +3,7 @@
 A code cell draws with `labutils.show` or `show_explorer`; the Markdown cell behind it is its caption, one
 paragraph that begins with `**Figure 2.**`. Here both become one `<figure>` whose address is the cell's id,
 the chapter's number comes in front (6.2), and the plain words "Figure 2" in the text become links to it.
-`![message](attachment:key-figure.svg)` under the title shows the figure of the cell tagged `key-figure`.
+`![message](attachment:key-figure.png)` under the title shows the figure of the cell tagged `key-figure`.
 A figure without caption or number, or a number without figure, stops the build.
 """
 
@@ -26,7 +26,7 @@ import book_drawings
 from book_drawings import Drawing, drawing, framed
 
 logger = logging.getLogger(__name__)
-KEY = "attachment:key-figure.svg"
+KEY = "attachment:key-figure.png"
 CAPTION = re.compile(r"Figure (\d+)\.")
 REFERENCE = re.compile(r"\bFigure\s(\d+)(?!\d|\.\d)")
 EXPLORER = '<figure class="labutils-explorer"'
