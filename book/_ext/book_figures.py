@@ -163,7 +163,7 @@ class Figures(SphinxTransform):
         title = section[0].astext() if section is not None else ""
         message = image.get("alt", "")
         picture: Drawing = drawing(svg, keys[0]["id"])
-        said = Caption("", f"{message} ", number=0, anchor="")
+        said = Caption("", f"{message.rstrip('.')}. ", number=0, anchor="")
         said += nodes.inline("", f"Figure {number}, made in “{title}”")
         parent = image.parent
         parent.parent.replace(
