@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import io
 import itertools
+import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ PALETTE = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", INK, "#CC79A7"
 # The same, as dark as words on white have to be; and one more.
 DEEP = ("#0072B2", "#9A6700", "#007A59", "#2878A5", "#B04A00", INK, "#B3446C", "#6B3FA0")
 VERDICTS = ("holds", "holds with a condition", "misleading", "wrong")
+PICTURES = "LABUTILS_PICTURES"  # scripts/execute.py names a folder in which figures are drawn in pixels, too
 _FORMULA = re.compile(r"\$[^$\n]+\$")
 _SHORTEST_ALT = 25  # characters: less cannot say what is seen
 
@@ -108,10 +112,13 @@ def show(fig: Figure, alt: str) -> None:
         fig.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     for ax, name in names:
         ax.set_gid(name)
-    plt.close(fig)
     panels = " ".join(f"{cut:.0f}" for cut in cuts)
     head = f'<svg role="img" aria-label="{html.escape(alt)}" data-panels="{panels}"'
     picture = compact(buffer.getvalue()).replace("<svg", head, 1)
+    if folder := os.environ.get(PICTURES):
+        name = hashlib.sha256(picture.encode()).hexdigest()
+        fig.savefig(Path(folder) / f"{name}.png", dpi=192, metadata={"Software": None})
+    plt.close(fig)
     display({"image/svg+xml": picture, "text/plain": alt}, raw=True)
 
 

@@ -12,7 +12,9 @@ import hashlib
 import os
 import re
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 import keys
+from labutils.figures import PICTURES
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS_PER_CELL = 300
@@ -31,7 +34,8 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "name": "python", "pygments_lexer": "ipython3"},
 }
-SVG, KEY_FIGURE = "image/svg+xml", "key-figure.svg"
+SVG, KEY_FIGURE = "image/svg+xml", "key-figure.png"
+KEY_HASH = "key_figure_sha256"
 LIVE_WIDGET = "application/vnd.jupyter.widget-view+json"
 ABSOLUTE = re.compile(
     re.escape(str(ROOT)) + r"|(?:/home|/root|/Users|/tmp|/var/folders)/[\w.]|[A-Z]:\\Users\\"
@@ -58,7 +62,8 @@ def needs_run(path: Path) -> bool:
     notebook = nbformat.read(path, as_version=4)
     stored = notebook.metadata.get("labutils", {})
     of_cells, of_all = stored.get("code_sha256"), stored.get("reached_sha256")
-    return bool(of_cells != code_hash(notebook) or of_all != keys.code_key(path))
+    changed = of_cells != code_hash(notebook) or of_all != keys.code_key(path)
+    return bool(changed or not shows_its_key_figure(notebook))
 
 
 def output_text(cell: Any) -> str:
@@ -100,16 +105,13 @@ def tidy(notebook: Any, reached: str) -> None:
     notebook.metadata = nbformat.from_dict({**extra, **KERNEL, "labutils": mark})
 
 
-def put_key_figure(notebook: Any) -> None:
-    """Carry the drawing of the cell tagged `key-figure` into the attachment of the first cell that shows it.
+def key_drawing(notebook: Any) -> str | None:
+    """Return the SVG of the cell tagged `key-figure`, or None where the first cell shows no key figure.
 
-    The attachment is what JupyterLab and Colab show under the title. Raises ValueError where the first cell
-    shows a key figure and there is not one cell that draws it.
+    Raises ValueError where it does and there is not one cell that draws it.
     """
-    first = notebook.cells[0]
-    first.pop("attachments", None)
-    if f"(attachment:{KEY_FIGURE})" not in first.source:
-        return
+    if f"(attachment:{KEY_FIGURE})" not in notebook.cells[0].source:
+        return None
     drawn = [
         output["data"][SVG]
         for cell in notebook.cells
@@ -119,7 +121,39 @@ def put_key_figure(notebook: Any) -> None:
     ]
     if len(drawn) != 1:
         raise ValueError(f"{len(drawn)} figures of cells tagged key-figure; the first cell shows one")
-    first["attachments"] = {KEY_FIGURE: {SVG: base64.b64encode(drawn[0].encode()).decode()}}
+    return str(drawn[0])
+
+
+def name_of(svg: str) -> str:
+    """Return the name under which `labutils.show` draws a figure in pixels, too."""
+    return hashlib.sha256(svg.encode()).hexdigest()
+
+
+def shows_its_key_figure(notebook: Any) -> bool:
+    """Whether the picture under the title is that of the cell tagged `key-figure`."""
+    first = notebook.cells[0]
+    try:
+        svg = key_drawing(notebook)
+    except ValueError:
+        return False
+    there = KEY_FIGURE in first.get("attachments", {}) and first.metadata.get(KEY_HASH)
+    return svg is None or there == name_of(svg)
+
+
+def put_key_figure(notebook: Any, pictures: Mapping[str, bytes]) -> None:
+    """Carry the drawing of the cell tagged `key-figure` into the attachment of the first cell that shows it.
+
+    The attachment is what JupyterLab and Colab show under the title; they show no SVG there, so that it comes
+    from `pictures`, PNGs by the names of their SVGs. Raises ValueError where there is none.
+    """
+    first = notebook.cells[0]
+    first.pop("attachments", None)
+    first.metadata.pop(KEY_HASH, None)
+    if (svg := key_drawing(notebook)) is not None:
+        if (name := name_of(svg)) not in pictures:
+            raise ValueError("the key figure was not drawn by labutils.show")
+        first["attachments"] = {KEY_FIGURE: {"image/png": base64.b64encode(pictures[name]).decode()}}
+        first.metadata[KEY_HASH] = name
 
 
 def execute(path: Path) -> Run:
@@ -136,8 +170,12 @@ def execute(path: Path) -> Run:
         resources={"metadata": {"path": str(path.parent)}},
     )
     error = None
+    pictures: dict[str, bytes] = {}
     try:
-        client.execute()
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ[PICTURES] = folder  # the kernel has it from here
+            client.execute()
+            pictures = {picture.stem: picture.read_bytes() for picture in Path(folder).glob("*.png")}
     except CellExecutionError as problem:
         failed = [c for c in notebook.cells if any(o.output_type == "error" for o in c.get("outputs", []))]
         cell = failed[0] if failed else None
@@ -149,7 +187,7 @@ def execute(path: Path) -> Run:
             error = f"cell {cell.id}: its output names a path of this machine: {found.group()}…"
     if error is None:
         try:
-            put_key_figure(notebook)
+            put_key_figure(notebook, pictures)
         except ValueError as problem:
             error = str(problem)
     if error is None:

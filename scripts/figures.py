@@ -2,8 +2,7 @@
 
 A figure is a code cell that calls `show(` or `show_explorer(`; the Markdown cell behind it, whose id is the
 figure's with `-caption` at its end, begins with `**Figure 2.**`. Numbers run through a notebook in order, and
-the words "Figure 2" in its text follow. The key figure's drawing is carried to the top, too. Run twice, it
-changes nothing the second time.
+the words "Figure 2" in its text follow. Run twice, it changes nothing the second time.
 """
 
 from __future__ import annotations
@@ -67,10 +66,6 @@ def main() -> int:
         before = path.read_text(encoding="utf-8")
         notebook = nbformat.reads(before, as_version=4)
         faults = renumber(notebook)
-        try:
-            execute.put_key_figure(notebook)
-        except ValueError as problem:
-            faults.append(str(problem))
         after = nbformat.writes(notebook) + "\n"
         if after != before:
             path.write_text(after, encoding="utf-8")

@@ -3,7 +3,7 @@
 A code cell draws with `labutils.show` or `show_explorer`; the Markdown cell behind it is its caption, one
 paragraph that begins with `**Figure 2.**`. Here both become one `<figure>` whose address is the cell's id,
 the chapter's number comes in front (6.2), and the plain words "Figure 2" in the text become links to it.
-`![message](attachment:key-figure.svg)` under the title shows the figure of the cell tagged `key-figure`.
+`![message](attachment:key-figure.png)` under the title shows the figure of the cell tagged `key-figure`.
 A figure without caption or number, or a number without figure, stops the build.
 """
 
@@ -26,7 +26,7 @@ import book_drawings
 from book_drawings import Drawing, drawing, framed
 
 logger = logging.getLogger(__name__)
-KEY = "attachment:key-figure.svg"
+KEY = "attachment:key-figure.png"
 CAPTION = re.compile(r"Figure (\d+)\.")
 REFERENCE = re.compile(r"\bFigure\s(\d+)(?!\d|\.\d)")
 EXPLORER = '<figure class="labutils-explorer"'
@@ -74,7 +74,7 @@ class Figures(SphinxTransform):
         keys = [cell for cell in cells if "key-figure" in cell["metadata"].get("tags", [])]
         image = next((i for i in self.document.findall(nodes.image) if i["uri"] == KEY), None)
         key = keys[0]["id"] if keys and image is not None else None
-        wanted, sections = 1, {}
+        wanted, sections = 1, {}  # the figures made, with their numbers
         for container in list(self.document.findall(is_cell)):
             cell = cells[container["cell_index"]]
             place = self.drawn(container, cell)
@@ -93,9 +93,9 @@ class Figures(SphinxTransform):
                     "%s stands where Figure %d does: make figures", strong, wanted, location=caption
                 )
             wanted += 1
-            sections[cell["id"]] = (number, container)
             try:
                 self.join(place, cell, caption, number, first=cell["id"] != key)
+                sections[cell["id"]] = (number, container)
             except ValueError as error:
                 logger.warning("%s", error, location=container)
         if image is not None:
@@ -163,7 +163,7 @@ class Figures(SphinxTransform):
         title = section[0].astext() if section is not None else ""
         message = image.get("alt", "")
         picture: Drawing = drawing(svg, keys[0]["id"])
-        said = Caption("", f"{message} ", number=0, anchor="")
+        said = Caption("", f"{message.rstrip('.')}. ", number=0, anchor="")
         said += nodes.inline("", f"Figure {number}, made in “{title}”")
         parent = image.parent
         parent.parent.replace(

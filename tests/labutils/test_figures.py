@@ -1,6 +1,7 @@
 """labutils.figures: what a notebook stores, that every picture has words, and colours that stay apart."""
 
 import base64
+import hashlib
 import re
 from itertools import combinations, pairwise
 from xml.etree import ElementTree
@@ -14,7 +15,7 @@ from matplotlib.colors import to_rgb
 from nbval.plugin import get_sanitize_patterns
 
 from book_drawings import VARIABLES
-from labutils.figures import DEEP, GROUND, INK, PALETTE, VERDICTS, claims, columns, show, style
+from labutils.figures import DEEP, GROUND, INK, PALETTE, PICTURES, VERDICTS, claims, columns, show, style
 from labutils.svg import SVG
 from places import ROOT
 
@@ -61,6 +62,13 @@ def test_the_same_figure_gives_the_same_text_with_nothing_of_its_maker(displayed
     first, second = (data["image/svg+xml"] for data, _ in displayed)
     assert first == second
     assert not re.search(r"matplotlib|metadata|style=|<!|<\?|\d\.\d{3}|\d{4}-\d\d-\d\d", first)
+
+
+def test_a_picture_in_pixels_is_drawn_where_the_command_asks_for_it(displayed, figure, tmp_path, monkeypatch):
+    monkeypatch.setenv(PICTURES, str(tmp_path))
+    show(figure, alt=WORDS)
+    name = hashlib.sha256(displayed[0][0]["image/svg+xml"].encode()).hexdigest()
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.png"]
 
 
 @pytest.fixture

@@ -78,17 +78,22 @@ def test_a_figure_is_a_cell_that_shows(source: str, is_one: bool) -> None:
 
 def test_the_key_figure_at_the_top_is_that_of_its_cell(sound: Any) -> None:
     drawing = next(cell for cell in sound.cells if cell.id == "figure").outputs[0].data
-    drawing["image/svg+xml"] = SVG.replace("L90 10", "L90 20")
-    before = copy.deepcopy(sound.cells[0].attachments)
-    execute.put_key_figure(sound)
-    assert sound.cells[0].attachments != before
+    assert execute.shows_its_key_figure(sound)
+    drawing["image/svg+xml"] = changed = SVG.replace("L90 10", "L90 20")
+    assert not execute.shows_its_key_figure(sound)
+    with pytest.raises(ValueError, match=r"^the key figure was not drawn"):
+        execute.put_key_figure(sound, {execute.name_of(SVG): b"of old"})
+    execute.put_key_figure(sound, {execute.name_of(changed): b"new"})
+    assert sound.cells[0].attachments == {"key-figure.png": {"image/png": "bmV3"}}
+    assert execute.shows_its_key_figure(sound)
     nbformat.validate(sound)
     sound.cells[0].source = "# No figure"
-    execute.put_key_figure(sound)
+    execute.put_key_figure(sound, {})
     assert "attachments" not in sound.cells[0]
 
 
 def test_a_key_figure_that_no_cell_draws_is_told(sound: Any) -> None:
     next(cell for cell in sound.cells if cell.id == "figure").metadata.tags.remove("key-figure")
+    assert not execute.shows_its_key_figure(sound)
     with pytest.raises(ValueError, match=r"^0 figures of cells tagged key-figure"):
-        execute.put_key_figure(sound)
+        execute.put_key_figure(sound, {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +12,7 @@ import figures
 from anatomy import Chapter, plain, rule
 from book_drawings import VARIABLES, tag
 
-IMAGE = re.compile(r"\n\n!\[([^\]\n]+)\]\(attachment:key-figure\.svg\)\n\n> ")
+IMAGE = re.compile(r"\n\n!\[([^\]\n]+)\]\(attachment:key-figure\.png\)\n\n> ")
 SHORTEST, LONGEST = 8, 60  # words of a caption
 
 
@@ -82,13 +81,9 @@ def opens_with_its_key_figure(chapter: Chapter) -> list[str]:
         return [f"{len(tagged)} cells tagged key-figure: one that draws a figure"]
     found = IMAGE.search(first.source)
     if found is None or len(found[1].split()) < SHORTEST:
-        return ["no ![a sentence that says the message](attachment:key-figure.svg) before the box"]
-    kept = first.get("attachments", {}).get(execute.KEY_FIGURE, {}).get(execute.SVG, "")
-    shown = [
-        output.data[execute.SVG] for output in tagged[0].outputs if execute.SVG in output.get("data", {})
-    ]
-    same = [base64.b64encode(svg.encode()).decode() for svg in shown] == [kept]
-    return [] if same else ["the figure at the top is not that of the cell tagged key-figure: make figures"]
+        return ["no ![a sentence that says the message](attachment:key-figure.png) before the box"]
+    same = execute.shows_its_key_figure(chapter.notebook)
+    return [] if same else ["the figure at the top is not that of the cell tagged key-figure: make execute"]
 
 
 @rule

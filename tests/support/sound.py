@@ -92,7 +92,7 @@ def sound_notebook() -> Any:
     cells = [
         text(
             "title",
-            f"# Tiny\n\nA question, and 2.06 bits.\n\n![{MESSAGE}](attachment:key-figure.svg)\n\n{BOX}",
+            f"# Tiny\n\nA question, and 2.06 bits.\n\n![{MESSAGE}](attachment:key-figure.png)\n\n{BOX}",
         ),
         code(
             "setup",
@@ -146,5 +146,5 @@ def sound_notebook() -> Any:
     for number, cell in enumerate([c for c in notebook.cells if c.cell_type == "code"], start=1):
         cell.execution_count = number
     execute.tidy(notebook, "")
-    execute.put_key_figure(notebook)
+    execute.put_key_figure(notebook, {execute.name_of(SVG): b"a picture"})
     return notebook
