@@ -23,6 +23,7 @@ from matplotlib import pyplot as plt
 from sphinx.errors import ConfigError
 
 import addresses
+import assets
 import book
 import book_front
 import browser as browser_tests
@@ -186,7 +187,7 @@ def test_front_css_is_loaded_where_it_is_meant(site: Path) -> None:
     with_it = {
         path.relative_to(site).as_posix()
         for path in site.rglob("*.html")
-        if "_static/front.css" in path.read_text(encoding="utf-8")
+        if "front.css" in assets.asked(site, path.relative_to(site).as_posix())
     }
     assert with_it == {"index.html", "404.html"}
 
@@ -317,7 +318,7 @@ def without_fonts(visit: Visit) -> None:
     visit.page.route("**/_static/fonts/*", lambda route: route.fulfill(status=204))
     rule = ':root { --pst-font-family-base: "DejaVu Sans"; --pst-font-family-heading: "DejaVu Sans"; }'
     visit.page.route(
-        "**/_static/front.css*",
+        "**/_static/book-*.css",
         lambda route: route.fulfill(body=route.fetch().text() + rule, content_type="text/css"),
     )
 

@@ -11,6 +11,7 @@ import yaml
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, Route, expect
 
+import assets
 import book_launch
 import repository
 from browser import BROWSER_TESTS, Visit
@@ -67,7 +68,8 @@ def test_every_chapter_has_the_menu_with_the_addresses_of_the_configuration(site
 def test_pages_that_cannot_be_run_have_no_menu_and_load_nothing_of_it(site: Path) -> None:
     for page in ("index", "book/use", "genindex"):
         text = (site / f"{page}.html").read_text(encoding="utf-8")
-        assert [part for part in ("book-launch", "launch.js", "launch.css") if part in text] == []
+        assert "book-launch" not in text
+        assert not {"launch.js", "launch.css"} & set(assets.asked(site, f"{page}.html"))
 
 
 def test_addresses_of_other_hosts_and_of_tags() -> None:
