@@ -36,7 +36,7 @@ from book_mathjax import files as mathjax_files  # noqa: E402
 from browser import CHROMIUM, FLAGS  # noqa: E402
 
 COMPRESSED = {".html", ".css", ".js", ".svg", ".json", ".xml", ".txt"}
-COLUMNS = ("opening, kB", "in all, kB", "first paint, ms", "formulas set, ms", "script, ms")
+COLUMNS = ("requests", "opening, kB", "in all, kB", "first paint, ms", "formulas set, ms", "script, ms")
 # Remembers when the last formula of a page stood as mathematics instead of TeX.
 READY = """(function look() {
   const formulas = [...document.querySelectorAll(".math")];
@@ -172,7 +172,7 @@ def load(browser: Browser, url: str, elsewhere: Elsewhere) -> tuple[float, ...]:
 
     page.goto(url, wait_until="load")
     page.wait_for_timeout(1500)  # what starts by itself after loading
-    opening = total()
+    requests, opening = len(received), total()
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN")
     metrics = {m["name"]: m["value"] for m in devtools.send("Performance.getMetrics")["metrics"]}
     formulas = max(paint, page.evaluate("window.formulasSet ?? NaN"))
@@ -182,7 +182,7 @@ def load(browser: Browser, url: str, elsewhere: Elsewhere) -> tuple[float, ...]:
         if page.evaluate("innerHeight + scrollY >= document.documentElement.scrollHeight - 5"):
             break
     page.wait_for_timeout(1500)
-    result = (opening, total(), paint, formulas, metrics["ScriptDuration"] * 1000)
+    result = (requests, opening, total(), paint, formulas, metrics["ScriptDuration"] * 1000)
     context.close()
     return result
 

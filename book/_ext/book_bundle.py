@@ -1,9 +1,9 @@
 """One style sheet and one or two scripts for a page, joined from all that is registered for it.
 
 Whatever Sphinx, the theme and the book's extensions register, for all pages or for one, is joined in its
-order, so nothing need know of this file. The scripts that every page has are one file, which a browser keeps from
-page to page; those that a page has of its own, its explorers for example, are another. A file's name has a
-hash of what is in it; its first line says of what it is joined. The script that sets the theme before the
+order, so nothing need know of this file. The scripts that every page has are one file, which a browser keeps
+from page to page; those that a page has of its own, its explorers for example, are another. A file's name has
+a hash of what is in it; its first line says of what it is joined. The script that sets the theme before the
 first paint stays alone, and so does one that reads attributes of its own tag. The originals stay, too.
 """
 
@@ -17,6 +17,8 @@ from typing import Any
 
 import rcssmin
 from sphinx.application import Sphinx
+
+from book_purge import names_in, purged
 
 STATIC = "_static/"
 LINK = re.compile(r'[ \t]*<link (?=[^>]*rel="stylesheet")[^>]*>\n?')
@@ -51,11 +53,11 @@ def rules_of(static: Path, name: str) -> str:
     return IMPORT.sub(lambda found: rules_of(static, here(found["name"])), rules)
 
 
-def joined_style(static: Path, sheets: tuple[tuple[str, str], ...]) -> str:
-    """Return the rules of style sheets, given as (file, media)."""
+def joined_style(static: Path, sheets: tuple[tuple[str, str], ...], names: set[str]) -> str:
+    """Return the rules of style sheets, given as (file, media), that may apply where `names` occur."""
     parts = []
     for name, media in sheets:
-        rules = rules_of(static, name)
+        rules = purged(rules_of(static, name), names)
         parts.append(f"@media {media} {{\n{rules}\n}}" if media not in ("", "all") else rules)
     return str(rcssmin.cssmin("\n".join(parts)))
 
@@ -68,15 +70,15 @@ def joined_script(static: Path, names: tuple[str, ...]) -> str:
 class Bundles:
     """The joined files of a site; each is written once."""
 
-    def __init__(self, static: Path) -> None:
-        self.static = static
+    def __init__(self, static: Path, names: set[str]) -> None:
+        self.static, self.names = static, names
         self.written: dict[tuple[object, ...], str] = {}
 
     def style(self, sheets: tuple[tuple[str, str], ...]) -> str:
         """Return the file of these style sheets."""
         if sheets not in self.written:
             self.written[sheets] = self.write(
-                [name for name, _ in sheets], joined_style(self.static, sheets), "css"
+                [name for name, _ in sheets], joined_style(self.static, sheets, self.names), "css"
             )
         return self.written[sheets]
 
@@ -139,7 +141,7 @@ def apply(app: Sphinx, exception: Exception | None) -> None:
         for name in max(asked, key=len, default=[])
         if name not in UNUSED and all(name in one for one in asked)
     )
-    bundles = Bundles(site / STATIC)
+    bundles = Bundles(site / STATIC, names_in([*pages, *(site / STATIC).rglob("*.js")]))
     for path, page in pages.items():
         path.write_text(bundled(page, bundles, common), encoding="utf-8")
 
