@@ -100,7 +100,7 @@ def load_where_used(app: Sphinx, page: str, template: str, context: dict[str, An
     if doctree is None:
         return
     text = "".join(raw.astext() for raw in doctree.findall(nodes.raw))
-    used = sorted(set(re.findall(r'<figure class="labutils-explorer" data-explorer="(\w+)"', text)))
+    used = sorted(set(re.findall(r'<figure class="labutils-explorer\b[^>]* data-explorer="(\w+)"', text)))
     if used:
         app.add_css_file("explorers/explorers.css")
         for number, name in enumerate(("kit", *used)):

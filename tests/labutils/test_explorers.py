@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from py_mini_racer import JSEvalException, MiniRacer
 from scipy.special import softmax
 
+import assets
 import book_explorers  # book/_ext
 import labutils
 from engine import ALT, Engine
@@ -363,9 +364,8 @@ def test_pages_hold_the_drawing_and_load_only_their_explorers(site: Path) -> Non
     for path, page in pages.items():
         figures = page.select("figure.labutils-explorer")
         wanted = {str(figure["data-explorer"]) for figure in figures}
-        loaded = re.findall(
-            r"explorers/(\w+)\.js", " ".join(str(s.get("src")) for s in page.find_all("script"))
-        )
+        asked = " ".join(assets.asked(site, path.relative_to(site).as_posix(), "script[src]"))
+        loaded = re.findall(r"explorers/(\w+)\.js", asked)
         assert set(loaded) == (wanted | {"kit"} if wanted else set()), path
         assert loaded[:1] in ([], ["kit"]), "the kit comes first"
         for figure in figures:

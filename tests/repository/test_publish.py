@@ -123,7 +123,7 @@ def test_everything_that_pages_lead_to_is_served_under_the_path(packed: Path, ho
             path.read_text(encoding="utf-8"), f"{host}{BASE}{path.relative_to(packed).as_posix()}"
         )
     }
-    assert len(wanted) > 50
+    assert len(wanted) > 40
     assert {link for link in wanted if status(link) != 200} == set()
     assert status(f"{host}{BASE}") == 200
     if BASE != "/":

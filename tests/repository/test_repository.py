@@ -200,7 +200,8 @@ def test_labutils_has_no_circular_imports() -> None:
 
 
 LAYERS = (  # a module uses those of earlier lines only
-    {"figures", "information"},
+    {"information", "svg"},
+    {"figures"},
     {"explorers", "runtime", "text"},
     {"coding", "data"},
     {"models"},

@@ -87,7 +87,7 @@ def sound_notebook() -> Any:
         + "| 001 | short | 2 | wrong |\n" * 3
     )
     spec = json.dumps({"name": "tiny", "alt": ALT, "data": None, "values": {}})
-    chart = f'<svg><metadata data-explorer="tiny">{spec}</metadata></svg>'
+    chart = f'<svg role="img" aria-label="{ALT}"><metadata data-explorer="tiny">{spec}</metadata></svg>'
     draw = "from matplotlib import pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 4])\n"
     cells = [
         text(
@@ -106,7 +106,7 @@ def sound_notebook() -> Any:
             nbformat.v4.new_output("stream", text="1\n"),
         ),
         text("question-1", QUESTION_1),
-        text("two", "## Two\n\nSee Figure 1, and then Figure 2. See."),
+        text("two", "## Two\n\nSee Figure 1, and then Figure 2.\n\nSee."),
         code(
             "figure",
             f"from labutils import show\n{draw}show(fig, {ALT!r})",
