@@ -41,7 +41,7 @@ NOT_PROSE = (
 )
 
 
-class Caption(nodes.General, nodes.TextElement):
+class Caption(nodes.General, nodes.TextElement):  # type: ignore[misc]
     """A figure's caption; `number` is its number in the chapter, `anchor` the figure's address."""
 
 
