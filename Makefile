@@ -34,8 +34,7 @@ test-all: $(STAMP) ## checks all of it again; PART=foundations only the notebook
 	@$(PYTHON_BIN) scripts/test.py $(STAGES) --all $(if $(PART),--part $(PART)) $(ARGS)
 
 lab: $(STAMP) ## opens the notebooks in JupyterLab
-	@$(PYTHON_BIN) -m jupyter trust notebooks/*/*.ipynb > /dev/null # JupyterLab shows stored SVG only then
-	@$(PYTHON_BIN) -m jupyter lab notebooks
+	@$(PYTHON_BIN) scripts/lab.py
 
 execute: $(STAMP) ## runs the notebooks whose code has changed; ARGS=--all runs all of them
 	@$(PYTHON_BIN) scripts/execute.py $(ARGS)

@@ -117,7 +117,7 @@ def show(fig: Figure, alt: str) -> None:
     picture = compact(buffer.getvalue()).replace("<svg", head, 1)
     if folder := os.environ.get(PICTURES):
         name = hashlib.sha256(picture.encode()).hexdigest()
-        fig.savefig(Path(folder) / f"{name}.png", dpi=192, metadata={"Software": None})
+        fig.savefig(Path(folder) / f"{name}.png", dpi=110, metadata={"Software": None})
     plt.close(fig)
     display({"image/svg+xml": picture, "text/plain": alt}, raw=True)
 

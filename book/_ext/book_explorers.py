@@ -47,7 +47,8 @@ def figure(spec: str) -> str:
     inside = explorers.call("markup", spec)
     safe = spec.replace("<", "\\u003c")  # nothing may end the script element early
     stored = f'<script type="application/json">{safe}</script>'
-    return f'<figure class="labutils-explorer" data-explorer="{name}">{inside}{stored}</figure>'
+    still = "<noscript><p>A still picture: what moves it needs JavaScript.</p></noscript>"
+    return f'<figure class="labutils-explorer" data-explorer="{name}">{inside}{still}{stored}</figure>'
 
 
 def taken(text: str) -> tuple[str, str]:

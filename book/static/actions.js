@@ -3,4 +3,7 @@ addEventListener("click", (event) => {
   const action = event.target.closest?.("[data-action]")?.dataset.action;
   if (action === "print") window.print();
   else if (action === "full-screen") window.toggleFullScreen(); // of the theme
+  // What copies the code takes the focus for a moment and gives it to nobody.
+  const copies = event.target.closest?.("button.copybtn");
+  if (copies) setTimeout(() => copies.focus({ preventScroll: true }));
 });

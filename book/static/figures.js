@@ -15,7 +15,6 @@ function enlarge(panels) {
   close.setAttribute("aria-label", "Close");
   close.onclick = () => dialog.close();
   const pane = document.createElement("div");
-  pane.tabIndex = 0; // so that the keyboard scrolls it
   pane.append(panels.cloneNode(true));
   // On a wide screen as large as fits, on a narrow one with words larger than the page's.
   const width = [...panels.children].reduce((sum, svg) => sum + svg.viewBox.baseVal.width, 0);
@@ -27,4 +26,9 @@ function enlarge(panels) {
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
+  if (pane.scrollWidth > pane.clientWidth || pane.scrollHeight > pane.clientHeight) {
+    pane.tabIndex = 0; // so that the keyboard scrolls it
+    pane.setAttribute("role", "group");
+    pane.setAttribute("aria-label", "Enlarged figure, scrolls");
+  }
 }

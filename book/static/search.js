@@ -96,7 +96,8 @@
       else if (!results.length) this.say("Nothing found.");
       else {
         const count = results.length === 1 ? "1 result" : `${results.length} results`;
-        this.say(`${slip}${count}${results.length > most ? `, the best ${most} here` : ""}. Arrow keys choose one.`);
+        const keys = matchMedia("(hover: none)").matches ? "" : " Arrow keys choose one.";
+        this.say(`${slip}${count}${results.length > most ? `, the best ${most} here` : ""}.${keys}`);
       }
       await Promise.all(shown.map(async (result, at) => {
         const said = window.bookSearch.excerpt(await textOf(result), marks);
@@ -134,6 +135,32 @@
   }
 
   const fields = [...document.querySelectorAll("form.bd-search")].map((form) => new Field(form));
+
+  // The theme's overlay is no modal dialog. While it is open nothing behind it takes the focus, Esc closes it from
+  // anywhere, and whoever comes back from it is where they were, with an empty field for the next time.
+  function guard(field) {
+    let before = document.body;
+    document.addEventListener("focusin", (event) => {
+      if (!field.dialog.contains(event.target)) before = event.target;
+    });
+    const others = [...document.body.children].filter((part) => !part.contains(field.dialog));
+    new MutationObserver(() => {
+      const isOpen = field.dialog.classList.contains("show");
+      if (isOpen === others.some((part) => part.inert)) return;
+      if (isOpen) document.querySelector("dialog[open]")?.close(); // an enlarged figure lies above everything
+      for (const part of others) part.inert = isOpen;
+      if (isOpen) return field.input.focus();
+      before.focus({ preventScroll: true });
+      field.input.value = "";
+      field.answer();
+    }).observe(field.dialog, { attributeFilter: ["class"] });
+    field.dialog.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || event.defaultPrevented) return;
+      event.preventDefault();
+      field.close();
+    });
+  }
+  fields.filter((field) => field.dialog).forEach(guard);
 
   // search.html: its field has what was asked, and is ready to type in.
   const own = fields.find((field) => !field.dialog);

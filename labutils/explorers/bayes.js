@@ -33,7 +33,7 @@ labutils.define("bayes", {
   say({ hit, falseAlarm, posterior }) {
     const flagged = hit + falseAlarm;
     if (!flagged) return "Nothing is flagged, so a flag has no meaning.";
-    return `Of 1,000 cases ${(1000 * flagged).toFixed(0)} are flagged, ${(1000 * hit).toFixed(0)} of them rightly: ` +
+    return `Of 1,000 cases about ${(1000 * flagged).toFixed(0)} are flagged, ${(1000 * hit).toFixed(0)} of them rightly: ` +
       `a flag is right with probability ${(100 * posterior).toFixed(1)} %.`;
   },
 });

@@ -2,7 +2,7 @@
 // Mirrors labutils.information.kl_divergence on the grid. data: x, the grid, and p, a probability for each of its places.
 (() => {
   "use strict";
-  const TOP = 0.15, FAR = 13; // the highest probability and the longest bar, in bits, that are drawn
+  const TOP = 0.2, FAR = 13; // the highest probability and the longest bar, in bits, that are drawn
   const sum = (parts) => parts.reduce((total, part) => total + part, 0);
 
   labutils.define("gaussian_fit", {
@@ -21,7 +21,7 @@
       const x = (value) => left + ((right - left) * (value - grid[0])) / (grid[last] - grid[0]);
       const y = (share) => floor - ((floor - top) * Math.min(share, TOP)) / TOP;
       pen.text(0, 12, "probability", "small quiet");
-      for (const mark of [0, 0.05, 0.1, 0.15]) {
+      for (const mark of [0, 0.05, 0.1, 0.15, 0.2]) {
         pen.line(left, y(mark), right, y(mark), "faint");
         pen.text(left - 6, y(mark) + 4, mark, "end small quiet");
       }
@@ -29,10 +29,10 @@
         pen.text(x(mark), floor + 18, mark < 0 ? `−${-mark}` : mark, mark === grid[last] ? "end small quiet" : "middle small quiet");
       }
       pen.area([[x(grid[0]), floor], ...p.map((share, i) => [x(grid[i]), y(share)]), [x(grid[last]), floor]], "grey see-through");
-      pen.curve(q.map((share, i) => [x(grid[i]), y(share)]), "blue thick");
-      const below = pen.keys(left, floor + 42, [["box", "grey see-through", "p, the truth"], ["line", "blue thick", "q, one Gaussian"]]);
+      pen.curve(q.map((share, i) => [x(grid[i]), y(share)]), "green thick");
+      const below = pen.keys(left, floor + 42, [["box", "grey see-through", "p, the truth"], ["line", "green thick", "q, one Gaussian"]]);
       const bars = 60, room = pen.width - bars - 62;
-      [["D(p‖q)", forward, "orange"], ["D(q‖p)", backward, "green"]].forEach(([name, bits, look], i) => {
+      [["D(p‖q)", forward, "blue"], ["D(q‖p)", backward, "orange"]].forEach(([name, bits, look], i) => {
         const middle = below + 26 + 26 * i, length = (room * Math.min(bits, FAR)) / FAR;
         pen.text(bars - 8, middle + 4, name, "end small");
         pen.rect(bars, middle - 8, length, 16, look);

@@ -31,7 +31,7 @@
         const y = 24 + 20 * i;
         pen.text(bars - 8, y + 12, name, i < SHOWN ? "end small code" : "end small quiet");
         pen.rect(bars, y, Math.max(1, p * room), 15, i < SHOWN ? "blue" : "grey");
-        pen.text(bars + p * room + 6, y + 12, p.toFixed(2), "small");
+        pen.text(bars + p * room + 6, y + 12, p > 0 && p < 0.005 ? "< 0.01" : p.toFixed(2), "small");
       });
       const below = 24 + 20 * rows.length;
       const left = wide ? half + 40 : 34, right = pen.width - 14, top = wide ? 30 : below + 34;

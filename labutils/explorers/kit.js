@@ -188,7 +188,7 @@ globalThis.labutils = (() => {
     }
     const margin = 12, width = WIDTH + 2 * margin;
     lines.forEach((line, i) => pen.text(0, pen.height + 24 + 20 * i, line.join(" ")));
-    pen.text(0, pen.height + 24 + 20 * lines.length, "A still picture: run the cell to move it.", "small quiet");
+    pen.text(0, pen.height + 24 + 20 * lines.length, "A still picture: run the notebook down to here to move it.", "small quiet");
     const height = pen.height + 28 + 20 * lines.length + 2 * margin;
     return tag("svg", { xmlns: "http://www.w3.org/2000/svg", role: "img", "aria-label": spec.alt, width, height,
       viewBox: `${-margin} ${-margin} ${width} ${height}` }, tag("title", {}, clean(spec.alt)) +

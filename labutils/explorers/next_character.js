@@ -89,7 +89,7 @@
       const ranked = p.map((p, i) => ({ p, letter: LETTERS[i] })).sort((a, b) => b.p - a.p);
       const entropy = -p.reduce((sum, p) => sum + p * Math.log2(p), 0);
       const seen = cleaned(typed).slice(cleaned(typed).length - used);
-      return { ranked, entropy, seen };
+      return { ranked, entropy, seen, typed: cleaned(typed) };
     },
     draw(pen, { ranked }) {
       const rest = 1 - ranked.slice(0, SHOWN).reduce((sum, { p }) => sum + p, 0);
@@ -103,8 +103,8 @@
       });
       pen.height = 6 + 24 * rows.length;
     },
-    say({ ranked, entropy, seen }) {
-      const after = seen ? `After “${visible(seen)}”` : "With nothing before it";
+    say({ ranked, entropy, seen, typed }) {
+      const after = seen ? `After “${visible(seen)}”` : typed ? "Whatever stands before it," : "With nothing before it";
       return `${after} the model expects ${named(ranked[0].letter)} with probability ${ranked[0].p.toFixed(2)}. ` +
         `Its doubt is ${entropy.toFixed(1)} bits, as between ${(2 ** entropy).toFixed(1)} equal choices.`;
     },

@@ -242,7 +242,7 @@ def test_the_drawing_stands_alone(shown: Shown, name: str) -> None:
             assert part.get("class") is None
         if kind == "text":
             assert float(part.get("font-size", 0)) >= 13
-    assert "run the cell" in "".join(drawing.itertext())
+    assert "run the notebook" in "".join(drawing.itertext())
 
 
 def stored_drawings() -> dict[str, str]:
