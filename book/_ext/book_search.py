@@ -23,6 +23,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.search.en import english_stopwords
 
+import bibliography
+
 FOLDER = "search"  # in _static
 HAN = "\u3400-\u9fff"
 # A run of Chinese characters, or of other letters, digits and `_` (names in code); search.js has the same.
@@ -118,10 +120,9 @@ class Reader:
             into = self.open(node)
         elif isinstance(node, nodes.definition_list_item) and self.define(node):
             return
-        elif isinstance(node, nodes.citation):
-            title = next((self.references[at] for at in node["ids"] if at in self.references), "")
-            said = " ".join(said_by(child) for child in node.children[1:])
-            self.found.append(Section(node["ids"][0], title or node[0].astext(), [said]))
+        elif isinstance(node, nodes.list_item) and "references" in node.parent["classes"]:
+            anchor = node["ids"][0]
+            self.found.append(Section(anchor, self.references.get(anchor, anchor), [said_by(node[0])]))
             return
         elif into is None or isinstance(node, nodes.title | nodes.math_block | nodes.raw | nodes.comment):
             if not isinstance(node, nodes.document):
@@ -167,13 +168,8 @@ def sections_of(doctree: nodes.document, references: dict[str, str]) -> list[Sec
 
 def references_of(app: Sphinx) -> dict[str, str]:
     """Return what the references are called, by their anchors: "Kullback and Leibler (1951)"."""
-    called = {}
-    for one in getattr(app.env.domains.get("cite"), "citations", ()):
-        people = one.entry.persons.get("author") or one.entry.persons.get("editor") or []
-        names = ["".join(map(str, person.rich_last_names)) for person in people]
-        who = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
-        called[one.citation_id] = f"{who or one.key} ({one.entry.fields.get('year', 'no year')})"
-    return called
+    known = bibliography.works(bibliography.load(Path(app.srcdir)))
+    return {key: work.textual for key, work in known.items()}
 
 
 def index_of(pages: dict[str, list[Section]]) -> dict[str, Any]:
@@ -208,7 +204,8 @@ def collect(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
     """Remember what a page says, under the address that the site has for it."""
     if doctree is not None:
         address = app.builder.get_target_uri(page)  # an index.html elsewhere than its source has another name
-        if sections := sections_of(doctree, references_of(app)):
+        has_works = any("references" in part["classes"] for part in doctree.findall(nodes.bullet_list))
+        if sections := sections_of(doctree, references_of(app) if has_works else {}):
             found[address] = sections
 
 
