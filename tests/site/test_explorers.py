@@ -40,7 +40,7 @@ def operate(control: Locator) -> None:
         control.press("PageUp" if control.input_value() != control.get_attribute("max") else "PageDown")
     elif kind == "text":
         control.press("End")
-        control.press_sequentially(" +q")  # a letter, or a sign on a tape
+        control.press_sequentially(" +the")  # letters, or a sign on a tape
     elif kind == "SELECT":
         control.press("Home" if control.evaluate("n => n.selectedIndex === n.length - 1") else "End")
     else:

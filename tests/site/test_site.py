@@ -181,9 +181,7 @@ def test_nothing_is_shipped_that_nobody_asks_for(site: Path) -> None:
     assert [name for name in shipped if re.search(r"fontawesome|\.map$|\.po$|\.mo$|sre/|a11y/", name)] == []
     scripts = [path for path in site.rglob("*.js") if path.stat().st_size > 100_000]
     scripts = [path for path in scripts if path.parent.name != "search"]  # comes when somebody searches
-    scripts = [
-        path for path in scripts if not path.name.startswith("book-")
-    ]  # joined: test_weight.py has its budget
+    scripts = [path for path in scripts if not path.name.startswith("book-")]  # see test_weight.py
     assert scripts == []
 
 
