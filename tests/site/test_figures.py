@@ -117,7 +117,7 @@ def test_figures_have_address_number_caption_and_words(page_of: BeautifulSoup) -
 
 def test_plain_words_become_links_with_the_chapters_number(page_of: BeautifulSoup) -> None:
     two = page_of.find("section", id="two").find("p")
-    assert re.sub(r"\s", " ", two.get_text()) == "See Figure 1.1, and then Figure 1.2. See."
+    assert re.sub(r"\s", " ", two.get_text()) == "See Figure 1.1, and then Figure 1.2."
     assert [link["href"] for link in two.find_all("a")] == ["#figure", "#chart"]
 
 
@@ -232,7 +232,7 @@ SIZES = """() => [...document.querySelectorAll("#figure .panels > svg")].map((sv
 class TestInABrowser:
     pytestmark = BROWSER_TESTS
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture(scope="module")
     def there(self, tiny: Path) -> Iterator[str]:
         server = serve(tiny)
         yield f"http://127.0.0.1:{server.server_port}/tiny.html"

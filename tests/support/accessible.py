@@ -124,6 +124,15 @@ CONTRAST = """
     }
     return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255, 1]);
   };
+  // What is behind a word that stands on a picture, as in a heat map, cannot be asked.
+  const onPicture = (word) => {
+    const box = word.getBoundingClientRect();
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    return [...(word.closest("svg")?.querySelectorAll("image") ?? [])].some((picture) => {
+      const place = picture.getBoundingClientRect();
+      return place.left <= x && x <= place.right && place.top <= y && y <= place.bottom;
+    });
+  };
   const faults = new Map();
   for (const element of elements) {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
@@ -131,6 +140,7 @@ CONTRAST = """
     const style = getComputedStyle(element);
     const ink = element.closest("svg") ? style.fill : style.color;
     if (!/^rgb/.test(ink)) continue;
+    if (onPicture(element)) continue;
     const ground = behind(element);
     const [a, b] = [light(over(parse(ink), ground)), light(ground)].sort((x, y) => y - x);
     const ratio = (a + 0.05) / (b + 0.05);
