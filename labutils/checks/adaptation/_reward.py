@@ -30,8 +30,9 @@ def reinforce_loss(answer: Any) -> str | None:
             return f"for {given}, {why}."
         i = int((found - right).abs().amax(1).argmax())
         return (
-            f"for {given}, with rewards {say(reward)} and the mask {say(mask[i])} for answer {i}, the gradient "
-            f"by its log-probabilities is {say(found[i], right[i])}, expected {say(right[i], found[i])}."
+            f"for {given}, with rewards {say(reward)} and the mask {say(mask[i])} for answer {i}, the "
+            f"gradient by its log-probabilities is {say(found[i], right[i])}, "
+            f"expected {say(right[i], found[i])}."
         )
     return None
 
@@ -82,14 +83,14 @@ def _mistakes(log_p: Tensor, mask: Tensor, reward: Tensor) -> list[tuple[Tensor,
         (-reward[:, None] * mask / n, "there is no baseline: subtract the mean reward of the other answers"),
         (
             -own[:, None] * mask / n,
-            "the baseline is the mean of all rewards: leave out the answer's own, or the gradient shrinks by 1 − 1/n",
+            "the baseline is the mean of all rewards: leave out the answer's own (it takes 1/n off)",
         ),
         (-gain[:, None].expand(n, time) / n, "the mask is not used: tokens behind the end are learnt too"),
         (-gain[:, None] * (1 - mask) / n, "the mask is turned round: it is 1 for the tokens that count"),
         (right * n, "it is the sum over the answers: take their mean"),
         (
             right / time,
-            "it is the mean over tokens, too: sum over the tokens of an answer, mean over answers",
+            "it is the mean over tokens, too: sum over tokens, mean over answers",
         ),
         (right * n / time, "sum and mean have changed places: sum over tokens, mean over answers"),
         (
@@ -98,7 +99,7 @@ def _mistakes(log_p: Tensor, mask: Tensor, reward: Tensor) -> list[tuple[Tensor,
         ),
         (
             right / mask.sum(1, keepdim=True),
-            "each answer is divided by its length: log p of an answer is a sum, and long answers weigh more",
+            "each answer is divided by its length: log p of an answer is the sum over its tokens",
         ),
         (
             -(reward - (reward.sum() - reward))[:, None] * mask / n,
@@ -109,10 +110,10 @@ def _mistakes(log_p: Tensor, mask: Tensor, reward: Tensor) -> list[tuple[Tensor,
             "the other rewards are divided by n: there are n − 1 of them",
         ),
         (right * log_p.exp(), "the gradient is that of p, not of log p: leave out exp()"),
-        (-gain[:, None] * last / n, "only the last token of an answer learns: the reward is for all of them"),
+        (-gain[:, None] * last / n, "only an answer's last token learns: the reward is for all of them"),
         (
             -gain[:, None] * first / n,
-            "only the first token of an answer learns: the reward is for all of them",
+            "only an answer's first token learns: the reward is for all of them",
         ),
         (right.clamp(max=0), "answers below the baseline are left out: they must become less probable"),
     ]

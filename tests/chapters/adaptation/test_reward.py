@@ -1,4 +1,4 @@
-"""The check "fine_tuning.reinforce_loss" of labutils.checks.adaptation._reward: right answers and wrong ones."""
+"""The check "fine_tuning.reinforce_loss": right answers, wrong ones, and that the reference is unbiased."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ WRONG_ANSWERS: list[tuple[Any, str]] = [
     (lambda p, m, r: -((r - (r.sum() - r)) * (p * m).sum(1)).mean(), "divide by n − 1"),
     (lambda p, m, r: -((r - (r.sum() - r) / len(r)) * (p * m).sum(1)).mean(), "there are n − 1"),
     (lambda p, m, r: loss(p.exp(), m, r), "leave out exp()"),
-    (lambda p, m, r: loss(p, m * (m.cumsum(1) == m.sum(1, keepdim=True)), r), "only the last token"),
-    (lambda p, m, r: -(gain(r) * p[:, 0]).mean(), "only the first token"),
+    (lambda p, m, r: loss(p, m * (m.cumsum(1) == m.sum(1, keepdim=True)), r), "last token"),
+    (lambda p, m, r: -(gain(r) * p[:, 0]).mean(), "first token"),
     (lambda p, m, r: -(gain(r).clamp(min=0) * (p * m).sum(1)).mean(), "below the baseline"),
     (lambda p, m, r: -((r - r.mean()) / r.std() * (p * m).sum(1)).mean(), "standard deviation"),
     (lambda p, m, r: -(gain(r) * p * m).sum() / len(r), "along the tokens"),
