@@ -24,7 +24,7 @@ def orthogonalise(matrices: Tensor, n_steps: int = 5) -> Tensor:
     """
     a, b, c = COEFFICIENTS
     tall = matrices.size(1) > matrices.size(2)
-    x = matrices.mT if tall else matrices
+    x: Tensor = matrices.mT if tall else matrices
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
     for _ in range(n_steps):
         gram = x @ x.mT
@@ -33,9 +33,9 @@ def orthogonalise(matrices: Tensor, n_steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised: matrices of one shape go together. Equal to torch.optim.Muon but for rounding.
+    """Momentum, orthogonalised (Jordan et al. 2024): torch.optim.Muon's step but for rounding.
 
-    ValueError for a parameter that is no matrix.
+    Matrices of one shape are orthogonalised together. ValueError for a parameter that is no matrix.
     """
 
     def __init__(
