@@ -62,7 +62,7 @@ def train(name: str, state: Path | None, into: Path | None, threads: int) -> Non
 @main.command()
 @click.argument("name", type=NAMES)
 def score(name: str) -> None:
-    """Measure NAME on the held-out tenth again; an error where its card says something else. Under a minute."""
+    """Measure NAME on the held-out tenth again; fails where its card says something else. Under a minute."""
     from labutils.models.pretrained import card, load
     from labutils.pocket.publish import score as measure
     from labutils.pocket.text import split

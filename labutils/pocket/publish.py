@@ -1,4 +1,4 @@
-"""From trained weights to a folder as transformers keeps a model, with the card that says how it came about."""
+"""From trained weights to a folder as transformers keeps a model, with a card that says how it came about."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["publish", "score", "wrap"]
 
 # What transformers calls the special tokens, and which side is padded: a GPT's left, so that texts end alike.
-GPT = {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|pad|>", "padding_side": "left"}
+GPT = {
+    "bos_token": "<|endoftext|>",
+    "eos_token": "<|endoftext|>",
+    "pad_token": "<|pad|>",
+    "padding_side": "left",
+}
 BERT = {"cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]", "pad_token": "<|pad|>"}
 
 

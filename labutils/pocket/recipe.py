@@ -37,7 +37,7 @@ class Recipe:
     adam_rate: float = 0.003  # for embeddings, norms and biases
     weight_decay: float = 0.1  # on the matrices
     n_warmup: int = 100
-    masked: float = 0.3  # share of tokens that a BERT is asked for; its paper has 0.15, a small one learns from more
+    masked: float = 0.3  # share of tokens that a BERT is asked for: 0.15 in its paper, small ones want more
     seed: int = 0
 
 
@@ -116,8 +116,8 @@ def rate(step: int, recipe: Recipe) -> float:
 def mask_tokens(ids: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """BERT's masking (Devlin et al. 2019, §3.1): what the model sees, and the targets, −100 where none.
 
-    Of the chosen share, 8 in 10 become [MASK], 1 in 10 a random token, 1 in 10 stays; special tokens are never
-    chosen. All shapes (batch, time).
+    Of the chosen share, 8 in 10 become [MASK], 1 in 10 a random token, 1 in 10 stays; special tokens are
+    never chosen. All shapes (batch, time).
     """
     share = torch.rand(ids.shape, generator=generator)
     kind = torch.rand(ids.shape, generator=generator)

@@ -1,4 +1,4 @@
-"""How good a pocket model is on the tenth of the text that it never saw, in bits: to 0.001 on every machine."""
+"""How good a pocket model is on the tenth of the text that it never saw: bits, to 0.001 on every machine."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 def batch(ids: NDArray[np.int64], step: int, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """What the model sees and shall say at a step, both (batch_size, n_context), from the step's number alone.
+    """What the model sees and shall say at a step, both (batch_size, n_context), from the step alone.
 
     −100 where nothing is asked. Each pass over the text, ids (n_tokens,), is cut into windows at another
     offset and taken in another order. ValueError for a text that is too short for one batch.
@@ -155,7 +155,7 @@ def _read(file: Path, about: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(state: dict[str, Any], file: Path) -> None:
-    """Replace the file by one with this state; OSError, with what to do, and the old one kept, where it fails."""
+    """Replace the file by one with this state; where that fails the old one stays: OSError says what to do."""
     part = file.with_suffix(".part")
     try:
         with part.open("wb") as stream:
