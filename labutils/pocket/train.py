@@ -155,7 +155,7 @@ def _read(file: Path, about: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(state: dict[str, Any], file: Path) -> None:
-    """Replace the file by one with this state; where that fails the old one stays: OSError says what to do."""
+    """Replace the file by one with this state; where that fails, the old one stays: OSError says how on."""
     part = file.with_suffix(".part")
     try:
         with part.open("wb") as stream:
