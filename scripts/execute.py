@@ -173,8 +173,7 @@ def execute(path: Path) -> Run:
     pictures: dict[str, bytes] = {}
     try:
         with tempfile.TemporaryDirectory() as folder:
-            os.environ[PICTURES] = folder  # the kernel has it from here
-            client.execute()
+            client.execute(env={**os.environ, PICTURES: folder})
             pictures = {picture.stem: picture.read_bytes() for picture in Path(folder).glob("*.png")}
     except CellExecutionError as problem:
         failed = [c for c in notebook.cells if any(o.output_type == "error" for o in c.get("outputs", []))]

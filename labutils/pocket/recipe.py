@@ -37,13 +37,14 @@ class Recipe:
     adam_rate: float = 0.003  # for embeddings, norms and biases
     weight_decay: float = 0.1  # on the matrices
     n_warmup: int = 100
-    masked: float = 0.3  # share of tokens that a BERT is asked for: 0.15 in its paper, small ones want more
+    masked: float = 0.15  # share of tokens that a BERT is asked for
     seed: int = 0
 
 
 RECIPES = {
     "pocket-gpt": Recipe("gpt", n_steps=2600),
-    "pocket-bert": Recipe("bert", n_steps=2600, n_context=128, batch_size=32, d_hidden=768),
+    # A small model learns more from more targets: 0.3, twice BERT's share (Wettig et al. 2023).
+    "pocket-bert": Recipe("bert", n_steps=2600, n_context=128, batch_size=32, d_hidden=768, masked=0.3),
 }
 
 

@@ -40,6 +40,16 @@ def test_execution_stores_outputs_and_the_hash_of_the_code(tmp_path: Path) -> No
     assert not execute.needs_run(path)
 
 
+def test_the_kernel_draws_in_pixels_and_this_process_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(execute.PICTURES, raising=False)
+    path = notebook(tmp_path, f"import os; print(os.path.isdir(os.environ[{execute.PICTURES!r}]))")
+    assert execute.execute(path).error is None
+    assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == "True\n"
+    assert execute.PICTURES not in os.environ
+
+
 def test_changed_code_is_due_and_changed_text_is_not(tmp_path: Path) -> None:
     path = notebook(tmp_path, "1 + 1")
     page = nbformat.read(path, as_version=4)

@@ -97,7 +97,7 @@ def test_a_text_that_is_too_short_is_refused():
 
 
 def test_masking_has_berts_shares():
-    recipe = replace(BERT, n_vocab=2048)
+    recipe = replace(BERT, n_vocab=2048, masked=0.3)
     ids = torch.randint(0, 2048, (100, 1000), generator=torch.Generator().manual_seed(0))
     ids[:, ::10] = torch.arange(len(SPECIAL)).repeat(20)
     seen, target = mask_tokens(ids, recipe, torch.Generator().manual_seed(1))
