@@ -4,8 +4,8 @@ It computes as an old processor does: what a page prints must survive other libr
 and one run shows both.
 
 Layers, so that each notebook gets a fresh environment in a second:
-* packages that are large and much the same everywhere (torch, transformers, peft, SciPy) are lent, by links, from
-  the environment that runs the tests, or from the one whose Python the variable COLAB_PYTHON names;
+* packages that are large and much the same everywhere (torch, transformers, peft, SciPy) are lent, by links,
+  from the environment that runs the tests, or from the one whose Python the variable COLAB_PYTHON names;
 * packages that Colab holds back are installed in Colab's versions, once: the base;
 * each notebook gets a virtual environment of its own that sees both. Its pip cannot touch what lies below.
 The address of the book's repository leads to a git repository made from the working tree.
