@@ -57,7 +57,7 @@ def load(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
         return _smollm2()
     if name in ENTRIES:
         raise ValueError(f"{name} is not a model: {find(name).reader} reads it")
-    near = difflib.get_close_matches(str(name), SHELF, n=2, cutoff=0.7)
+    near = difflib.get_close_matches(str(name).lower(), SHELF, n=2, cutoff=0.7)
     if near and not Path(name).exists():
         raise ValueError(f"no model is called {name!r}: did you mean {' or '.join(near)}?")
     return _from_hub(name)
