@@ -1,9 +1,10 @@
 """What a chapter's outputs depend on, as keys: a chapter whose key has not changed need not be run again.
 
 `code_key` is a hash of the code cells and of all that they reach: modules of labutils, the checks and
-explorers that they name, the data sets, the pins of what notebooks run with. `key` adds the outputs that are
-stored. tests/verified.json has the keys of the chapters that printed the same elsewhere, and of the pages
-that passed in a browser; scripts/test.py writes it, and tests a rotating sample of what is in it again.
+explorers that they name, the data sets and trained models, the pins of what notebooks run with. `key` adds
+the outputs that are stored. tests/verified.json has the keys of the chapters that printed the same elsewhere,
+and of the pages that passed in a browser; scripts/test.py writes it, and tests a rotating sample of what is
+in it again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PINS = "# --- the notebooks"
 # How the second run differs from the first: other libraries, and how they are put in place.
 ELSEWHERE = ("tests/support/colab.py", "tests/support/lend.py")
+SHELF = "labutils/models/pretrained.py"  # names every model: which of them a chapter loads, it says itself
+POCKET = "pocket-"  # pocket-gpt lies in labutils/pocket/gpt
 
 
 def digest(parts: Iterable[str]) -> str:
@@ -75,12 +78,18 @@ class Package:
 
     def data_sets(self, sources: Iterable[str]) -> set[str]:
         """Return the names in the catalogue that stand as strings in pieces of code."""
-        found: set[str] = set()
-        for source in sources:
-            for node in ast.walk(ast.parse(source)):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
-                    found |= {node.value} & set(self.entries)
-        return found
+        return self._strings(sources) & set(self.entries) - {""}
+
+    def weights(self, sources: Iterable[str]) -> set[Path]:
+        """Return the files of the pocket models whose names stand as strings in pieces of code."""
+        kinds = [name.removeprefix(POCKET) for name in self._strings(sources) if name.startswith(POCKET)]
+        return {file for kind in kinds if kind.isalnum() for file in self.folder.glob(f"pocket/{kind}/*")}
+
+    def _strings(self, sources: Iterable[str]) -> set[str]:
+        nodes = (node for source in sources for node in ast.walk(ast.parse(source)))
+        return {
+            node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
 
     def _direct(self, source: str) -> Iterator[Path]:
         for node in _walk(ast.parse(source)):
@@ -169,8 +178,11 @@ def code_key(path: Path, root: Path = ROOT) -> str:
     files = sorted(package.reached(source))
     catalogue = package.folder / "data/catalogue.py"  # of it only the entries that are named: others may come
     texts = {file: file.read_text(encoding="utf-8") for file in files if file != catalogue}
-    named = package.data_sets([source, *(text for file, text in texts.items() if file.suffix == ".py")])
+    code_ = [source, *(texts[file] for file in texts if file.suffix == ".py" and file != root / SHELF)]
+    named = package.data_sets(code_)
     parts = [source, pins(root)]
+    for weights in sorted(package.weights(code_)):
+        parts += [weights.relative_to(root).as_posix(), hashlib.sha256(weights.read_bytes()).hexdigest()]
     for file, text in texts.items():
         parts += [file.relative_to(root).as_posix(), text]
     if catalogue in files:

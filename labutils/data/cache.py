@@ -85,7 +85,7 @@ def fetch(name: str, announce: Callable[[str], None] | None = None) -> Path:
 
 
 def clear(name: str) -> bool:
-    """Delete every version of a data set from the cache; True if there was one.
+    """Delete every version of a data set, and what was converted from it; True if there was one.
 
     Raises DataError, naming the file and what to do, where one cannot be deleted.
     """
@@ -93,7 +93,10 @@ def clear(name: str) -> bool:
     files = list(cache_folder().glob(f"{name}-*"))
     for file in files:
         try:
-            file.unlink(missing_ok=True)  # another process may have been quicker
+            if file.is_dir():  # a model, converted
+                shutil.rmtree(file)
+            else:
+                file.unlink(missing_ok=True)  # another process may have been quicker
         except OSError as error:
             raise DataError(
                 f"{name}: {file} cannot be deleted ({error.strerror or error}). Close what has it open, or "

@@ -24,7 +24,7 @@ def orthogonalise(matrices: Tensor, n_steps: int = 5) -> Tensor:
     """
     a, b, c = COEFFICIENTS
     tall = matrices.size(1) > matrices.size(2)
-    x = matrices.mT if tall else matrices
+    x: Tensor = matrices.mT if tall else matrices
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
     for _ in range(n_steps):
         gram = x @ x.mT
@@ -33,13 +33,17 @@ def orthogonalise(matrices: Tensor, n_steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised: matrices of one shape go together. Equal to torch.optim.Muon but for rounding.
+    """Momentum, orthogonalised (Jordan et al. 2024): torch.optim.Muon's step but for rounding.
 
-    ValueError for a parameter that is no matrix.
+    Matrices of one shape are orthogonalised together. ValueError for a parameter that is no matrix.
     """
 
     def __init__(
-        self, params: Iterable[nn.Parameter], lr: float = 0.02, momentum: float = 0.95, weight_decay: float = 0.1
+        self,
+        params: Iterable[nn.Parameter],
+        lr: float = 0.02,
+        momentum: float = 0.95,
+        weight_decay: float = 0.1,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         for group in self.param_groups:

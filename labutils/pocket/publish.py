@@ -1,4 +1,4 @@
-"""From trained weights to a folder as transformers keeps a model, with the card that says how it came about."""
+"""From trained weights to a folder as transformers keeps a model, with a card that says how it came about."""
 
 from __future__ import annotations
 
@@ -23,55 +23,63 @@ if TYPE_CHECKING:
 
 __all__ = ["publish", "score", "wrap"]
 
+# What transformers calls the special tokens, and which side is padded: a GPT's left, so that texts end alike.
+GPT = {
+    "bos_token": "<|endoftext|>",
+    "eos_token": "<|endoftext|>",
+    "pad_token": "<|pad|>",
+    "padding_side": "left",
+}
+BERT = {"cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]", "pad_token": "<|pad|>"}
+
 
 def wrap(tokenizer: Tokenizer, kind: str) -> PreTrainedTokenizerFast:
-    """The tokenizer as transformers has it: a BERT's puts [CLS] and [SEP] around, a GPT's pads on the left."""
+    """The tokenizer as transformers has it; a BERT's (`kind` "bert") puts [CLS] and [SEP] around a text."""
     from tokenizers import Tokenizer as Fast
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
     if kind == "gpt":
-        return PreTrainedTokenizerFast(
-            tokenizer_object=tokenizer,
-            bos_token="<|endoftext|>",
-            eos_token="<|endoftext|>",
-            pad_token="<|pad|>",
-            padding_side="left",
-        )
+        return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **GPT)
     framed = Fast.from_str(tokenizer.to_str())
     framed.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B [SEP]",
         special_tokens=[(token, framed.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
     )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=framed,
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-        pad_token="<|pad|>",
-        model_max_length=128,
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=framed, model_max_length=128, **BERT)
 
 
-def score(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, kind: str, text: str) -> dict[str, float]:
-    """What the card records of a held-out text."""
+def score(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, kind: str, text: str
+) -> dict[str, float]:
+    """What the card of a "gpt" or a "bert" records of a held-out text."""
     if kind == "gpt":
         return {"bits_per_character": round(bits_per_character(model, tokenizer, text), 4)}
     return {"bits_per_hidden_token": round(masked_bits(model, tokenizer, text), 4)}
 
 
 def publish(
-    model: PreTrainedModel, tokenizer: Tokenizer, recipe: Recipe, run: dict[str, float], held_out: str, folder: Path
+    model: PreTrainedModel,
+    tokenizer: Tokenizer,
+    recipe: Recipe,
+    run: dict[str, float],
+    held_out: str,
+    folder: Path,
 ) -> dict[str, Any]:
-    """Write config, weights in float16, tokenizer and card into `folder`, all of it or nothing; the card."""
+    """Write config, weights in float16, tokenizer and card into `folder`, all of it or nothing; the card.
+
+    What is scored is what was written, read again. The weights of `model` itself become float16.
+    """
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
     wrapped = wrap(tokenizer, recipe.kind)
     kind = AutoModelForCausalLM if recipe.kind == "gpt" else AutoModelForMaskedLM
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as part:
-        made = Path(part) / "model"
+    for left_over in folder.parent.glob(f".{folder.name}-*"):  # of a process that was killed
+        shutil.rmtree(left_over, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as part:
+        made, old = Path(part) / "made", Path(part) / "old"
         model.half().save_pretrained(made)
         wrapped.save_pretrained(made)
         rounded = kind.from_pretrained(made, dtype=torch.float32).eval()
@@ -88,6 +96,12 @@ def publish(
             "recipe": asdict(recipe),
         }
         (made / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)
+        if folder.exists():
+            folder.rename(old)
+        try:
+            made.rename(folder)
+        except BaseException:
+            if old.exists():
+                old.rename(folder)
+            raise
     return card

@@ -126,7 +126,8 @@ def rate(step: int, recipe: Recipe) -> float:
 def mask_tokens(ids: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """BERT's masking (Devlin et al. 2019, §3.1): what the model sees, and the targets, −100 where none.
 
-    Of the chosen share, 8 in 10 become [MASK], 1 in 10 a random token, 1 in 10 stays; special tokens are never chosen. Shapes (batch, time).
+    Of the chosen share, 8 in 10 become [MASK], 1 in 10 a random token, 1 in 10 stays; special tokens are
+    never chosen. All shapes (batch, time).
     """
     share = torch.rand(ids.shape, generator=generator)
     kind = torch.rand(ids.shape, generator=generator)
@@ -135,5 +136,3 @@ def mask_tokens(ids: Tensor, recipe: Recipe, generator: torch.Generator) -> tupl
     seen = torch.where(chosen & (kind < 0.8), MASK, ids)
     seen = torch.where(chosen & (kind >= 0.9), random, seen)
     return seen, torch.where(chosen, ids, -100)
-
-

@@ -1,16 +1,15 @@
-"""How good a pocket model is on the tenth of the text that it never saw: bits, the same on every machine to 0.001."""
+"""How good a pocket model is on the tenth of the text that it never saw: bits, to 0.001 on every machine."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from labutils.pocket.recipe import CLS, MASK, SEP
+from labutils.pocket.text import encode
 from labutils.training import evaluate_bits
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def bits_per_character(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFas
 
     Each token but the first is predicted once, from 128 to 256 tokens before it (fewer at the start).
     """
-    ids = _ids(tokenizer, text)
+    ids = encode(tokenizer.backend_tokenizer, text)
     per_token = evaluate_bits(_Logits(model), ids, 256, n_least=128, batch_size=16)
     return per_token * (len(ids) - 1) / len(text)
 
@@ -47,9 +46,10 @@ def masked_bits(
 ) -> float:
     """Bits that a masked model needs for a hidden token: 15 % of the tokens of each window are [MASK].
 
-    Windows of `n_context` tokens stand between [CLS] and [SEP]; what is hidden is drawn with `seed`.
+    Windows of `n_context` tokens stand between [CLS] and [SEP], what is left over at the end is not asked;
+    what is hidden is drawn with `seed`. The model is in evaluation mode.
     """
-    ids = _ids(tokenizer, text)
+    ids = encode(tokenizer.backend_tokenizer, text)
     windows = torch.from_numpy(ids[: len(ids) // n_context * n_context].reshape(-1, n_context))
     hidden = torch.rand(windows.shape, generator=torch.Generator().manual_seed(seed)) < 0.15
     nats, count = 0.0, 0
@@ -60,7 +60,3 @@ def masked_bits(
         nats += torch.nn.functional.cross_entropy(logits[hide], part[hide], reduction="sum").item()
         count += int(hide.sum())
     return nats / count / math.log(2)
-
-
-def _ids(tokenizer: PreTrainedTokenizerFast, text: str) -> NDArray[np.int64]:
-    return np.array(tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids, dtype=np.int64)

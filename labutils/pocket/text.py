@@ -1,4 +1,4 @@
-"""The pocket models' text: the World English Bible, its last tenth held out, and a tokenizer of 2,048 tokens."""
+"""The pocket models' text, the World English Bible with its last tenth held out, and their 2,048 tokens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def split(text: str | None = None) -> tuple[str, str]:
 
 
 def train_tokenizer(text: str, n_vocab: int = N_VOCAB) -> Tokenizer:
-    """Byte-pair encoding over bytes, as GPT-2 has it (Radford et al. 2019, §2.2): no text has unknown tokens."""
+    """Byte-pair encoding over bytes, as in GPT-2 (Radford et al. 2019, §2.2): no text has unknown tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())

@@ -121,8 +121,12 @@ def test_clear_deletes_every_version_of_what_is_named() -> None:
     run("fetch", "--all")
     stale = cache.cache_folder() / "first-0123456789ab.txt"
     stale.touch()
+    converted = cache.cache_folder() / "first-0123456789ab-float16"
+    converted.mkdir()
+    (converted / "model.safetensors").touch()
     assert run("clear", "first").output == "first: deleted\n"
     assert not stale.exists()
+    assert not converted.exists()
     assert run("verify").output.splitlines() == ["first: absent", "second: cached"]
     assert run("clear").output.splitlines() == ["first: was not cached", "second: deleted"]
 

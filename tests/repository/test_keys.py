@@ -15,7 +15,8 @@ from places import NOTEBOOKS, ROOT
 
 CELLS = (
     "import labutils\nlabutils.start()",
-    "from labutils import data\nfrom labutils.models.ngram import NGramModel\ntext = data.load_text('tiny')",
+    "from labutils import data\nfrom labutils.models.ngram import NGramModel\ntext = data.load_text('tiny')\n"
+    "from labutils.models.pretrained import load\nmodel, tokenizer = load('pocket-gpt')",
     "%matplotlib inline\nfrom labutils import check, show_explorer\ncheck('thrown.away', NGramModel)",
     "show_explorer('moved', 'what is seen here, said in a sentence')",
 )
@@ -43,6 +44,10 @@ def root(tmp_path: Path) -> Path:
         "labutils/models/__init__.py": "",
         "labutils/models/ngram.py": "from labutils.text import B\nclass NGramModel: ...\n",
         "labutils/models/recurrent.py": "D = 1\n",
+        "labutils/models/pretrained.py": "SHELF = ('pocket-gpt', 'pocket-bert', 'other')\n",
+        "labutils/pocket/gpt/model.safetensors": "weights\n",
+        "labutils/pocket/gpt/tokenizer.json": "{}\n",
+        "labutils/pocket/bert/model.safetensors": "weights\n",
         "labutils/checks/__init__.py": "from labutils.checks.core import check\n",
         "labutils/checks/core.py": "E = 1\n",
         "labutils/checks/part/thrown.py": "F = 1\n",
@@ -106,6 +111,11 @@ REACHED = {
     "the explorer that it shows": replace("labutils/explorers/moved.js", "moved", "moves"),
     "what draws explorers": replace("labutils/explorers/kit.js", "kit", "kits"),
     "the data set that it loads": replace("labutils/data/catalogue.py", "size=1", "size=3"),
+    "the trained model that it loads": lambda root: (
+        (root / "labutils/pocket/gpt/model.safetensors").write_bytes(b"\xff\xfe") and None
+    ),
+    "this model's tokenizer": replace("labutils/pocket/gpt/tokenizer.json", "{}", "{ }"),
+    "what loads models": replace("labutils/models/pretrained.py", "SHELF", "MODELS"),
     "what reads data": replace("labutils/data/parse.py", "1", "2"),
     "the catalogue's own code": replace("labutils/data/catalogue.py", "class Entry", "class Entry "),
     "a pin of the notebooks": replace("requirements.txt", "numpy==2.0", "numpy==2.1"),
@@ -116,6 +126,7 @@ NOT_REACHED = {
     "what only a type checker sees": replace("labutils/unreached.py", "1", "2"),
     "another chapter's checks": replace("labutils/checks/part/other.py", "1", "2"),
     "another explorer": replace("labutils/explorers/still.js", "still", "stands"),
+    "another trained model": replace("labutils/pocket/bert/model.safetensors", "weights", "others"),
     "another data set": replace("labutils/data/catalogue.py", "size=2", "size=3"),
     "one more data set": replace(
         "labutils/data/catalogue.py", "    Entry(name='o", "    Entry(name='new'),\n    Entry(name='o"

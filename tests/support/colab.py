@@ -4,8 +4,8 @@ It computes as an old processor does: what a page prints must survive other libr
 and one run shows both.
 
 Layers, so that each notebook gets a fresh environment in a second:
-* packages that are large and much the same everywhere (torch, transformers, SciPy) are lent, by links, from
-  the environment that runs the tests, or from the one whose Python the variable COLAB_PYTHON names;
+* packages that are large and much the same everywhere (torch, transformers, peft, SciPy) are lent, by links,
+  from the environment that runs the tests, or from the one whose Python the variable COLAB_PYTHON names;
 * packages that Colab holds back are installed in Colab's versions, once: the base;
 * each notebook gets a virtual environment of its own that sees both. Its pip cannot touch what lies below.
 The address of the book's repository leads to a git repository made from the working tree.
@@ -46,7 +46,7 @@ INSTALLED = (
     "pip==24.1.2",
 )
 # These with all that they need; the last two lines are for the packages above.
-LENT = ("nltk", "scikit-learn", "scipy", "tokenizers", "torch", "transformers")
+LENT = ("accelerate", "nltk", "peft", "scikit-learn", "scipy", "tokenizers", "torch", "transformers")
 LENT += ("contourpy", "fonttools", "kiwisolver", "packaging", "pillow", "pyparsing", "python-dateutil")
 LENT += ("argon2-cffi", "jsonschema", "nbconvert", "prometheus-client", "send2trash", "terminado", "tornado")
 OWN = [pin.split("==")[0] for pin in INSTALLED]

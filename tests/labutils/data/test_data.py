@@ -215,7 +215,7 @@ def test_unknown_names_are_met_with_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"'books'.*film, tweet, product, news"):
         data.load_opinions("books")
     with pytest.raises(
-        ValueError, match=r"minilm is not one text: labutils\.models\.exchange\.pretrained\.load_encoder"
+        ValueError, match=r"minilm is not one text: labutils\.models\.pretrained\.load reads it"
     ):
         data.load_text("minilm")
 
