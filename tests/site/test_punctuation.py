@@ -20,7 +20,7 @@ STRAYS = """() => {
     for (const folded of document.querySelectorAll("details")) folded.open = true;
     const formulas = "#main-content p span.math, #main-content li span.math";
     for (const formula of document.querySelectorAll(formulas)) {
-        if (!formula.checkVisibility()) continue;  // within the meaning of a term, which is shown when asked for
+        if (!formula.checkVisibility()) continue;  // in the meaning of a term, which is shown when asked for
         const box = formula.closest("p, li").getBoundingClientRect();
         const parent = formula.parentElement;
         const whole = parent.classList.contains("text-nowrap") ? parent : formula;
