@@ -1,7 +1,8 @@
 """Choosing texts from a language model: filters of logits, the loop with its cache, and what texts are like.
 
-The functions of the page notebooks/transformers/generation.ipynb that later chapters need again. A filter takes
-logits (batch, n_vocab) and returns logits of that shape, −∞ where a token is cut; filters follow one another.
+The functions of the page notebooks/transformers/generation.ipynb that later chapters need again. A filter
+takes logits (batch, n_vocab) and returns logits of that shape, −∞ where a token is cut; filters follow one
+another.
 """
 
 from __future__ import annotations
@@ -131,7 +132,8 @@ def token_bits(model: Any, ids: Tensor, n_prompt: int) -> Tensor:
         raise ValueError(f"n_prompt is {n_prompt}: expected at least 1 and less than {ids.shape[1]} tokens")
     logits = model(input_ids=ids, logits_to_keep=ids.shape[1] - n_prompt + 1).logits[:, :-1]
     logs = logits.log_softmax(-1).gather(-1, ids[:, n_prompt:, None])[..., 0]
-    return -logs / torch.log(torch.tensor(2.0))
+    bits: Tensor = -logs / torch.log(torch.tensor(2.0))
+    return bits
 
 
 def total_variation(p: Tensor, q: Tensor) -> Tensor:
