@@ -33,14 +33,20 @@
     draw(pen, { tokens, whole, left }) {
       const rows = [...tokens.slice(0, SHOWN).map((token, i) => [token, whole[i], left[i]]),
         [`${whole.length - SHOWN} others`, sum(whole.slice(SHOWN)), sum(left.slice(SHOWN))]];
-      const bars = 104, room = pen.width - bars - 54, scale = Math.max(...rows.flatMap(([, a, b]) => [a, b]));
+      const bars = 104, room = pen.width - bars - 54, named = rows.slice(0, SHOWN);
+      const scale = Math.max(...named.flatMap(([, a, b]) => [a, b]));
+      const short = (x) => (x === 0 ? "cut" : x < 0.005 ? "< 0.01" : x.toFixed(2));
       rows.forEach(([name, before, after], i) => {
         const y = 6 + 22 * i;
         pen.text(bars - 8, y + 13, name, i < SHOWN ? "end small code" : "end small quiet");
-        pen.rect(bars, y + 1, Math.max(1, (after / scale) * room), 16, "blue");
+        if (i === SHOWN) { // its bar would make all others small
+          pen.text(bars, y + 13, after ? `${short(after)}, in the model ${short(before)}` : "cut", after ? "small" : "small quiet");
+          return;
+        }
+        if (after) pen.rect(bars, y + 1, Math.max(1, (after / scale) * room), 16, "blue");
         pen.rect(bars, y + 1, Math.max(1, (before / scale) * room), 16, "hollow");
         const end = bars + (Math.max(before, after) / scale) * room + 6;
-        pen.text(end, y + 13, after === 0 ? "cut" : after < 0.005 ? "< 0.01" : after.toFixed(2), after ? "small" : "small quiet");
+        pen.text(end, y + 13, short(after), after ? "small" : "small quiet");
       });
       pen.height = 10 + pen.keys(pen.width < 330 ? 2 : bars, 24 + 22 * rows.length,
         [["box", "blue", "drawn from"], ["box", "hollow", "the model"]]);
