@@ -66,6 +66,7 @@ def _nucleus_mistakes(p: Floats, mass: float) -> Iterator[tuple[Floats, str]]:
 
     right = kept(sums - ranked < mass)
     yield right, "the kept probabilities are right: divide them by their sum"
+    yield p, "nothing is cut"
     yield (
         np.where(right > 0, p, 0) / p[right > 0].max(),
         "divided by the largest probability: divide by the sum",
@@ -97,13 +98,12 @@ def _nucleus_mistakes(p: Floats, mass: float) -> Iterator[tuple[Floats, str]]:
     tail = np.zeros(len(p))
     tail[order[::-1]] = np.where(climbing.cumsum() - climbing < mass, climbing, 0)
     yield _share(tail), "sorted with the least likely in front: the nucleus begins with the likeliest"
-    yield p, "nothing is cut"
 
 
 @exercise("generation.nucleus")
 def nucleus(answer: Any) -> str | None:
     """Twelve unsorted probabilities at several masses; then ties, a mass of one and a sure token."""
-    for seed, mass in ((1, 0.7), (2, 0.55), (3, 0.9)):
+    for seed, mass in ((3, 0.9), (1, 0.7), (2, 0.7)):
         p = _draw(12, seed)
         found = array(answer(p, mass), p.shape, "what you return")
         right = _nucleus(p, mass)

@@ -296,7 +296,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("typical", lambda p, mass: near(p, mass, np.log(p) + nats(p)), "absolute value"),
     ("typical", lambda p, mass: near(p, mass, abs(-np.log(p) - nats(p) / np.log(2))), "one base"),
     ("typical", lambda p, mass: near(p, mass, abs(-np.log(p) - (-np.log(p)).mean())), "weighs it by p"),
-    ("typical", lambda p, mass: near(p, mass, abs(p - nats(p))), "it is −log p"),
+    ("typical", lambda p, mass: near(p, mass, abs(p - nats(p))), "that is the nucleus"),
     ("typical", lambda p, mass: p, "nothing is cut"),
     ("typical", lambda p, mass: np.where(typical(p, mass) > 0, p, 0), "divide them by their sum"),
     ("typical", lambda p, mass: typical(p, 0.2), "other tokens stay"),
