@@ -266,7 +266,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ),
     ("nucleus", lambda p, mass: p, "nothing is cut"),
     ("nucleus", lambda p, mass: nucleus(p, mass)[nucleus(p, mass) > 0], "shape"),
-    ("nucleus", lambda p, mass: nucleus(p, 0.7), "tokens stay, expected"),
+    ("nucleus", lambda p, mass: nucleus(p, 0.5), "tokens stay, expected"),
     (
         "nucleus",
         lambda p, mass: nucleus(p, mass) if len(p) > 3 else share(ranked(p, lambda r, s: s <= mass) + 1e-9),
