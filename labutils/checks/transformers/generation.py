@@ -107,7 +107,7 @@ def _nucleus_mistakes(p: Floats, mass: float) -> Iterator[tuple[Floats, str]]:
 @exercise("generation.nucleus")
 def nucleus(answer: Any) -> str | None:
     """Twelve unsorted probabilities at several masses; then ties, a mass of one and a sure token."""
-    for seed, mass in ((2, 0.65), (6, 0.8), (158, 0.85)):
+    for seed, mass in ((158, 0.85), (6, 0.8), (2, 0.65)):
         p = _draw(12, seed)
         found = array(answer(p, mass), p.shape, "what you return")
         right = _nucleus(p, mass)
