@@ -248,7 +248,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("distance", "0.14", "expected one number"),
     ("nucleus", lambda p, mass: ranked(p, lambda r, s: s - r < mass), "divide them by their sum"),
     ("nucleus", lambda p, mass: share(ranked(p, lambda r, s: s <= mass)), "that passes p is missing"),
-    ("nucleus", lambda p, mass: share(np.where(p >= 1 - mass, p, 0)), "1 − p on each"),
+    ("nucleus", lambda p, mass: share(np.where(p >= 1 - mass, p, 0)), "0 of 12 tokens stay"),
     ("nucleus", lambda p, mass: share(ranked(p, lambda r, s: s - r >= mass)), "wrong way round"),
     (
         "nucleus",
