@@ -44,12 +44,12 @@
           return;
         }
         if (after) pen.rect(bars, y + 1, Math.max(1, (after / scale) * room), 16, "blue");
-        pen.rect(bars, y + 1, Math.max(1, (before / scale) * room), 16, "hollow");
+        pen.rect(bars, y + 1, Math.max(1, (before / scale) * room), 16, "orange hollow");
         const end = bars + (Math.max(before, after) / scale) * room + 6;
         pen.text(end, y + 13, short(after), after ? "small" : "small quiet");
       });
       pen.height = 10 + pen.keys(pen.width < 330 ? 2 : bars, 24 + 22 * rows.length,
-        [["box", "blue", "drawn from"], ["box", "hollow", "the model"]]);
+        [["box", "blue", "drawn from"], ["box", "orange hollow", "the model"]]);
     },
     say: ({ whole, n, entropy, most, distance }) =>
       `${n} of ${whole.length} tokens are left, with ${entropy.toFixed(2)} bits of doubt where the model has ${most.toFixed(2)}. ` +
