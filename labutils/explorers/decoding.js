@@ -52,7 +52,7 @@
         [["box", "blue", "drawn from"], ["box", "orange hollow", "the model"]]);
     },
     say: ({ whole, n, entropy, most, distance }) =>
-      `${n} of ${whole.length} tokens are left, with ${entropy.toFixed(2)} bits of doubt where the model has ${most.toFixed(2)}. ` +
+      `${n} of ${whole.length} tokens ${n === 1 ? "is" : "are"} left, with ${entropy.toFixed(2)} bits of doubt where the model has ${most.toFixed(2)}. ` +
       `The total variation between what is drawn and what is modelled is ${distance.toFixed(2)}.`,
   });
 })();
