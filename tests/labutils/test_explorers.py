@@ -44,6 +44,7 @@ DATA = {
         for seed, name in enumerate("qk")
     }
     | {"tokens": list("abcdefgh")},
+    "decoding": {"tokens": list("abcdefghijklmnopqrst"), "p": [0.3, *[0.7 / 2047] * 2047]},
     "gaussian_fit": {"x": [-2.0, 0.0, 2.0], "p": [0.5, 0.2, 0.3]},
     "heat": {"tokens": list("abcdefghijklmno"), "p": [0.3, *[0.05] * 14]},
     "next_character": {"text": TEXT},

@@ -205,7 +205,7 @@ LAYERS = (  # a module uses those of earlier lines only
     {"explorers", "runtime", "text"},
     {"coding", "data"},
     {"models"},
-    {"training"},
+    {"training", "generation"},
     {"checks", "cli"},
 )
 
