@@ -64,10 +64,14 @@ def once(part: str, key: str, run: Callable[[], Any]) -> Any:
 # --- scaling ------------------------------------------------------------------------------------------------
 
 
-def curve(width: int, rate: float, seed: int, n_tokens: int, text: Tensor, held_out: np.ndarray) -> dict[str, float]:
+def curve(
+    width: int, rate: float, seed: int, n_tokens: int, text: Tensor, held_out: np.ndarray
+) -> dict[str, float]:
     """Bits a character on `held_out` after 31,250, 62,500 … tokens, of the mean of the latest weights."""
     torch.manual_seed(seed)
-    c = ModelConfig(n_vocab=27, n_context=WINDOW, n_layer=2, n_head=max(1, width // 16), d_model=width, positions="rotary")
+    c = ModelConfig(
+        n_vocab=27, n_context=WINDOW, n_layer=2, n_head=max(1, width // 16), d_model=width, positions="rotary"
+    )
     model = GPT(c)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
     g, found, mean = torch.Generator().manual_seed(seed), {}, [p.detach().clone() for p in model.parameters()]
@@ -88,7 +92,9 @@ def curve(width: int, rate: float, seed: int, n_tokens: int, text: Tensor, held_
             with torch.no_grad():
                 for p, m in zip(model.parameters(), mean, strict=True):
                     p.copy_(m)
-                found[str(checkpoints[step])] = round(evaluate_bits(model, held_out, WINDOW, n_least=WINDOW // 2), 4)
+                found[str(checkpoints[step])] = round(
+                    evaluate_bits(model, held_out, WINDOW, n_least=WINDOW // 2), 4
+                )
                 for p, k in zip(model.parameters(), kept, strict=True):
                     p.copy_(k)
     return found
@@ -100,34 +106,49 @@ def scaling() -> None:
     chosen = {}
     for width in WIDTHS:
         tried = {
-            rate: once("scaling_rates", f"{width}/{rate}",
-                       lambda w=width, r=rate: curve(w, r, 99, 200 * 1024, text, choose)[str(200 * 1024)])
+            rate: once(
+                "scaling_rates",
+                f"{width}/{rate}",
+                lambda w=width, r=rate: curve(w, r, 99, 200 * 1024, text, choose)[str(200 * 1024)],
+            )
             for rate in RATES
         }
         chosen[width] = min(tried, key=lambda rate: tried[rate])
     for seed in range(SEEDS):  # the first reads twice as far as the others
         for width, n_tokens in WIDTHS.items():
-            once("scaling", f"{width}/{seed}",
-                 lambda w=width, s=seed, n=n_tokens if seed == 0 else n_tokens // 2:
-                 curve(w, chosen[w], s, n, text, held_out))
+            once(
+                "scaling",
+                f"{width}/{seed}",
+                lambda w=width, s=seed, n=n_tokens if seed == 0 else n_tokens // 2: curve(
+                    w, chosen[w], s, n, text, held_out
+                ),
+            )
 
 
 # --- masking ------------------------------------------------------------------------------------------------
 
 
 def masking() -> None:
-    """One text of 20,480 letters, read 40 times: under one mask, ten masks in turn, or a new one each time."""
+    """One text of 16,384 letters, read 40 times: under one mask, ten masks in turn, or a new one each time."""
     first, last = (letters(part) for part in split())
-    n, window = 20_480, 64
+    n, window = 16_384, 64
     rows = torch.from_numpy(first[: n // window * window].reshape(-1, window))
-    held = torch.from_numpy(last[: 32_000 // window * window].reshape(-1, window))
-    seen_held, asked_held = mask_tokens(held, 0.15, torch.Generator().manual_seed(0), mask=27, n_vocab=27, first=0)
+    held = torch.from_numpy(last[: 19_200 // window * window].reshape(-1, window))
+    seen_held, asked_held = mask_tokens(
+        held, 0.15, torch.Generator().manual_seed(0), mask=27, n_vocab=27, first=0
+    )
     for seed in range(SEEDS):
         for name, n_masks in (("static", 1), ("ten", 10), ("dynamic", 10**9)):
-            once("masking", f"{name}/{seed}", lambda s=seed, k=n_masks: masked_run(rows, s, k, seen_held, asked_held))
+            once(
+                "masking",
+                f"{name}/{seed}",
+                lambda s=seed, k=n_masks: masked_run(rows, s, k, seen_held, asked_held),
+            )
 
 
-def masked_run(rows: Tensor, seed: int, n_masks: int, seen_held: Tensor, asked_held: Tensor) -> dict[str, float]:
+def masked_run(
+    rows: Tensor, seed: int, n_masks: int, seen_held: Tensor, asked_held: Tensor
+) -> dict[str, float]:
     torch.manual_seed(seed)
     c = ModelConfig(n_vocab=28, n_context=64, n_layer=2, n_head=2, d_model=48, positions="rotary")
     model, n_epochs, batch = Encoder(c), 40, 32
@@ -199,9 +220,14 @@ def transfer(again: bool) -> None:
         for name, make, rate, passes in (("tuned", old, 1e-3, 4), ("scratch", fresh, 3e-3, 8)):
             for seed in range(SEEDS):
                 start = seed * len(train) // SEEDS
-                once("transfer", f"{name}/{n}/{seed}",
-                     lambda m=make, p=train[start : start + n], r=rate, k=passes, s=seed:
-                     tune(m(), ids(p), ids(choose), ids(test), len(test), r, k, s))
+                once(
+                    "transfer",
+                    f"{name}/{n}/{seed}",
+                    lambda m=make, p=train[start : start + n], r=rate, k=passes, s=seed: tune(
+                        m(), ids(p), ids(choose), ids(test), len(test), r, k, s
+                    ),
+                )
+
 
 def bits_of(model: Any, ids: np.ndarray, n_characters: int) -> float:
     from labutils.pocket.score import _Logits
@@ -209,7 +235,16 @@ def bits_of(model: Any, ids: np.ndarray, n_characters: int) -> float:
     return evaluate_bits(_Logits(model), ids, 256, n_least=128, batch_size=8) * (len(ids) - 1) / n_characters
 
 
-def tune(model: Any, ids: np.ndarray, choose: np.ndarray, test: np.ndarray, n: int, rate: float, passes: int, seed: int) -> float:
+def tune(
+    model: Any,
+    ids: np.ndarray,
+    choose: np.ndarray,
+    test: np.ndarray,
+    n: int,
+    rate: float,
+    passes: int,
+    seed: int,
+) -> float:
     """Bits a character on `test` after the pass that is best on `choose` (before the first pass counts, too)."""
     from labutils.pocket.score import _Logits
 
@@ -228,7 +263,9 @@ def tune(model: Any, ids: np.ndarray, choose: np.ndarray, test: np.ndarray, n: i
             break
         model.train()
         offset = int(rng.integers(128))
-        windows = (torch.arange(offset, max(offset + 1, len(text) - 128), 128)[:, None] + torch.arange(128)) % len(text)
+        windows = (
+            torch.arange(offset, max(offset + 1, len(text) - 128), 128)[:, None] + torch.arange(128)
+        ) % len(text)
         for part in windows[torch.from_numpy(rng.permutation(len(windows)))].split(4):
             for group in optimiser.param_groups:
                 group["lr"] = rate * min(1.0, (step + 1) / 10, (total - step + 1) / total + 0.1)
@@ -247,15 +284,19 @@ def tune(model: Any, ids: np.ndarray, choose: np.ndarray, test: np.ndarray, n: i
 def counted(text: str, seed: int, n: int, choose: str, test: str) -> float:
     """A Kneser–Ney model over bytes, its order chosen on `choose`: bits a character."""
     start = seed * len(text) // SEEDS
-    ids, known, asked = (np.frombuffer(t.encode(), dtype=np.uint8).astype(np.int64)
-                         for t in (text[start : start + n], choose, test))
+    ids, known, asked = (
+        np.frombuffer(t.encode(), dtype=np.uint8).astype(np.int64)
+        for t in (text[start : start + n], choose, test)
+    )
     models = [NGramModel(order, 256).fit(ids) for order in ((3, 4, 5, 6) if n < 10**6 else (6, 7))]
     best = min(models, key=lambda model: model.cross_entropy(known))
     return round(best.cross_entropy(asked) * len(asked) / len(test), 4)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("scaling", "masking", "transfer"))
     parser.add_argument("--again", action="store_true", help="what depends on the pocket GPT, once more")
     args = parser.parse_args()

@@ -18,7 +18,9 @@ IGNORED = -100  # a target that is not counted: what torch's cross-entropy leave
 def next_tokens(ids: Tensor) -> tuple[Tensor, Tensor]:
     """The causal objective: from `ids` (batch, time + 1), what is seen and what is asked, (batch, time) each."""
     if ids.dim() != 2 or ids.shape[1] < 2:
-        raise ValueError(f"ids has shape {tuple(ids.shape)}: expected (batch, time), at least two tokens long")
+        raise ValueError(
+            f"ids has shape {tuple(ids.shape)}: expected (batch, time), at least two tokens long"
+        )
     return ids[:, :-1], ids[:, 1:]
 
 
@@ -61,7 +63,9 @@ def corrupt_spans(
     n_hidden = min(max(round(n * share), 1), n - 1)
     n_spans = min(max(round(n_hidden / mean_length), 1), n_hidden, n - n_hidden)
     if n < 2 or len(sentinels) <= n_spans:
-        raise ValueError(f"ids has {n} tokens and sentinels {len(sentinels)}: expected 2 and {n_spans + 1}, or more")
+        raise ValueError(
+            f"ids has {n} tokens and sentinels {len(sentinels)}: expected 2 and {n_spans + 1}, or more"
+        )
     hidden, seen = random_parts(n_hidden, n_spans, rng), random_parts(n - n_hidden, n_spans, rng)
     source: list[int] = []
     target: list[int] = []

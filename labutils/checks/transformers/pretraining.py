@@ -39,7 +39,9 @@ def restore(answer: Any) -> str | None:
     return None
 
 
-def _slip_of_restoring(found: list[Any], text: list[Any], source: list[Any], target: list[Any], sentinels: set[Any]) -> str:
+def _slip_of_restoring(
+    found: list[Any], text: list[Any], source: list[Any], target: list[Any], sentinels: set[Any]
+) -> str:
     spans = [token for token in target if token not in sentinels]
     shown = [token for token in source if token not in sentinels]
     if found == [*shown, *spans]:
@@ -73,7 +75,12 @@ def causal_loss(answer: Any) -> str | None:
             ids[row, n:] = pad
         found = number(answer(logits, ids, pad), "the loss")
         y = ids[:, 1:]
-        compare(found, _nats(logits[:, :-1], y, y != pad), f"for lengths {lengths} and pad = {pad}", _slips_of_a_loss(logits, ids, pad))
+        compare(
+            found,
+            _nats(logits[:, :-1], y, y != pad),
+            f"for lengths {lengths} and pad = {pad}",
+            _slips_of_a_loss(logits, ids, pad),
+        )
     return None
 
 
@@ -87,18 +94,36 @@ def _slips_of_a_loss(logits: Tensor, ids: Tensor, pad: int) -> list[tuple[float,
     each = F.cross_entropy(x.mT, y, reduction="none")
     right, all_ = _nats(x, y, real), torch.ones_like(ids, dtype=torch.bool)
     return [
-        (_nats(logits, ids, ids != pad), "the labels are not shifted: the output at t is asked for the token at t + 1"),
+        (
+            _nats(logits, ids, ids != pad),
+            "the labels are not shifted: the output at t is asked for the token at t + 1",
+        ),
         (_nats(logits, ids, all_), "the labels are not shifted, and padding is counted"),
-        (_nats(logits[:, 1:], ids[:, :-1], ids[:, :-1] != pad), "shifted the wrong way: that asks for the token before"),
-        (_nats(logits[:, :-2], ids[:, 2:], ids[:, 2:] != pad), "shifted by two: that asks for the token after the next"),
+        (
+            _nats(logits[:, 1:], ids[:, :-1], ids[:, :-1] != pad),
+            "shifted the wrong way: that asks for the token before",
+        ),
+        (
+            _nats(logits[:, :-2], ids[:, 2:], ids[:, 2:] != pad),
+            "shifted by two: that asks for the token after the next",
+        ),
         (_nats(x, y, every), "padding is counted as a target"),
-        ((each * real).mean().item(), "the sum is right, the mean is over all positions: divide by the number of real targets"),
+        (
+            (each * real).mean().item(),
+            "the sum is right, the mean is over all positions: divide by the number of real targets",
+        ),
         ((each * real).sum().item(), "that is the sum: divide by the number of real targets"),
-        (((each * real).sum(1) / real.sum(1)).mean().item(), "that is the mean of the rows' means: a token of a short row counts for more"),
+        (
+            ((each * real).sum(1) / real.sum(1)).mean().item(),
+            "that is the mean of the rows' means: a token of a short row counts for more",
+        ),
         (right / math.log(2), "that is in bits: the loss is asked in nats"),
         (-right, "the sign is wrong: a loss is −ln p"),
         (math.exp(right), "that is the perplexity: its logarithm is the loss"),
-        ((each * real).sum().item() / int((ids != pad).sum()), "divided by the number of real tokens: the first of each row is no target"),
+        (
+            (each * real).sum().item() / int((ids != pad).sum()),
+            "divided by the number of real tokens: the first of each row is no target",
+        ),
     ]
 
 
@@ -109,7 +134,12 @@ def _slips_of_a_loss(logits: Tensor, ids: Tensor, pad: int) -> list[tuple[float,
 def exponent_and_floor(answer: Any) -> str | None:
     rng = np.random.default_rng()
     for _ in range(4):
-        alpha, floor, a, r = rng.uniform(0.1, 0.7), rng.uniform(0.8, 1.7), rng.uniform(3, 9), rng.choice([2.0, 4.0, 8.0])
+        alpha, floor, a, r = (
+            rng.uniform(0.1, 0.7),
+            rng.uniform(0.8, 1.7),
+            rng.uniform(3, 9),
+            rng.choice([3.0, 5.0, 8.0]),
+        )
         losses = [float(floor + a * r ** (-alpha * k)) for k in range(1, 4)]
         given = f"for losses {', '.join(f'{loss:.4f}' for loss in losses)} and r = {r:.0f}"
         found = array(answer(list(losses), float(r)), (2,), "the pair")
@@ -127,18 +157,27 @@ def _slip_of_the_law(found: Any, losses: list[float], r: float, alpha: float, fl
         (-alpha, "α has the wrong sign: the loss falls, as N to the power −α"),
         (floor, "that is E first: return α, then E"),
         (alpha * math.log(r), "α is not divided by ln r: the sizes grow by the factor r, not e"),
-        (alpha * math.log(r) / math.log(2), "α is divided by ln 2: it is the factor r between the sizes that counts"),
+        (
+            alpha * math.log(r) / math.log(2),
+            "α is divided by ln 2: it is the factor r between the sizes that counts",
+        ),
         (q, "the first number is the ratio q = r^−α: take its logarithm to the base r"),
-        (slope, "that is the slope of the losses themselves: E has to be taken off first, and differences do that"),
+        (
+            slope,
+            "that is the slope of the losses themselves: E has to be taken off first, and differences do that",
+        ),
         (alpha / 2, "α is halved: from the first difference to the second the sizes grow once by r"),
     ):
-        if close(found[0], value, 1e-4):
+        if close(found[0], value, 1e-4) and not close(found[0], alpha, 1e-4):
             return f"{why}."
     if not close(found[0], alpha, 1e-4):
         return f"α is {found[0]:.4g}, expected {alpha:.4g}."
     for value, why in (
         (third, "E is below the last loss: the excess goes on shrinking"),
-        (third - (second - third), "E is not one difference below the last loss: the differences go on, as a geometric series"),
+        (
+            third - (second - third),
+            "E is not one difference below the last loss: the differences go on, as a geometric series",
+        ),
         (first - second, "that is the first difference, not E"),
         (0.0, "E is not zero: the losses do not fall to nothing"),
     ):
