@@ -4,8 +4,8 @@
     python benchmarks/pretraining.py masking    # about 5 minutes
     python benchmarks/pretraining.py transfer   # about 10 minutes; `--again` after the pocket GPT has changed
 
-Results go to labutils/records/pretraining.json, which the chapter loads, fits and draws. What is there already is not run
-again, so that a killed run goes on; `--again` runs what depends on the pocket GPT's weights anew. Every rate
+Results go to labutils/records/pretraining.json, which the chapter loads, fits and draws. What is there
+already is not run again, so that a killed run goes on; `--again` runs what depends on the pocket GPT's weights anew. Every rate
 is chosen on a validation text, with a seed of its own.
 """
 
@@ -17,7 +17,6 @@ import json
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import labutils
@@ -44,6 +43,7 @@ RATES = (0.003, 0.01, 0.03)
 
 
 def results() -> dict[str, Any]:
+    """What is stored."""
     found: dict[str, Any] = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
     return found
 
@@ -101,6 +101,7 @@ def curve(
 
 
 def scaling() -> None:
+    """Five sizes, their rates chosen on other text."""
     first, last = (letters(part) for part in split())
     text, choose, held_out = torch.from_numpy(first[:-20_000]), first[-20_000:], last[:30_000]
     chosen = {}
@@ -149,6 +150,7 @@ def masking() -> None:
 def masked_run(
     rows: Tensor, seed: int, n_masks: int, seen_held: Tensor, asked_held: Tensor
 ) -> dict[str, float]:
+    """Bits a hidden letter at the end, in the last pass of training and held out."""
     torch.manual_seed(seed)
     c = ModelConfig(n_vocab=28, n_context=64, n_layer=2, n_head=2, d_model=48, positions="rotary")
     model, n_epochs, batch = Encoder(c), 40, 32
@@ -230,6 +232,7 @@ def transfer(again: bool) -> None:
 
 
 def bits_of(model: Any, ids: np.ndarray, n_characters: int) -> float:
+    """Bits a character, static."""
     from labutils.pocket.score import _Logits
 
     return evaluate_bits(_Logits(model), ids, 256, n_least=128, batch_size=8) * (len(ids) - 1) / n_characters

@@ -1,6 +1,6 @@
 """What a model is asked about a text that nobody has labelled: the next token, hidden tokens, hidden spans.
 
-Page: notebooks/transformers/pretraining.ipynb, where `next_tokens`, `mask_tokens` and `corrupt_spans` are built.
+Page: notebooks/transformers/pretraining.ipynb, which builds them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ IGNORED = -100  # a target that is not counted: what torch's cross-entropy leave
 
 
 def next_tokens(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """The causal objective: from `ids` (batch, time + 1), what is seen and what is asked, (batch, time) each."""
+    """The causal objective: of `ids` (batch, time + 1) what is seen and what is asked, (batch, time)."""
     if ids.dim() != 2 or ids.shape[1] < 2:
         raise ValueError(
             f"ids has shape {tuple(ids.shape)}: expected (batch, time), at least two tokens long"
@@ -29,8 +29,8 @@ def mask_tokens(
 ) -> tuple[Tensor, Tensor]:
     """BERT's objective (Devlin et al. 2019, §3.1): what is seen and what is asked, (batch, time) each.
 
-    A `share` of the tokens is asked for. Of these 8 in 10 are replaced by `mask`, 1 in 10 by a random token
-    of first … n_vocab − 1, and 1 in 10 is left as it is. Tokens below `first` are special and never asked for.
+    A `share` of the tokens is asked for. Of these 8 in 10 are replaced by `mask`, 1 in 10 by a random
+    token of first … n_vocab − 1, and 1 in 10 is left as it is. Tokens below `first` are special and never asked for.
     """
     if not 0 < share < 1:
         raise ValueError(f"share is {share}: expected a number between 0 and 1")
@@ -55,8 +55,8 @@ def corrupt_spans(
 ) -> tuple[list[int], list[int]]:
     """T5's objective (Raffel et al. 2020, §3.1.4): a text with holes, and what stood in them.
 
-    About `share` of the tokens is cut out in spans of `mean_length` on average. In the source one sentinel stands for
-    each; the target is sentinel, span, sentinel, span …, and one more sentinel at the end. The first token is
+    About `share` of the tokens is cut out in spans of `mean_length` on average. In the source one sentinel
+    stands for each; the target is sentinel, span, sentinel, span …, and one more sentinel at the end. The first token is
     always seen. ValueError where the text is too short, or the sentinels are too few.
     """
     n = len(ids)

@@ -26,6 +26,7 @@ _SENTINELS = ({"X", "Y", "Z"}, {97, 98, 99}, {"X", "Y", "Z"})
 
 @exercise("pretraining.restore")
 def restore(answer: Any) -> str | None:
+    """Texts whose sentinels come in another order than the alphabet's."""
     for (text, source, target), sentinels in zip(_TEXTS, _SENTINELS, strict=True):
         value = answer(list(source), list(target), set(sentinels))
         if isinstance(value, str):
@@ -66,6 +67,7 @@ def _slip_of_restoring(
 
 @exercise("pretraining.causal_loss")
 def causal_loss(answer: Any) -> str | None:
+    """Rows of different lengths, and a padding token that is not zero."""
     for seed, pad, lengths in ((0, 0, (6, 3, 2)), (1, 4, (5, 5, 2)), (2, 0, (6, 6, 6))):
         g = torch.Generator().manual_seed(seed)
         logits = 2 * torch.randn(3, 6, 7, generator=g)
@@ -132,6 +134,7 @@ def _slips_of_a_loss(logits: Tensor, ids: Tensor, pad: int) -> list[tuple[float,
 
 @exercise("pretraining.exponent_and_floor")
 def exponent_and_floor(answer: Any) -> str | None:
+    """Laws drawn at random."""
     rng = np.random.default_rng()
     for _ in range(4):
         alpha, floor, a, r = (
