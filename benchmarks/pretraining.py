@@ -5,7 +5,8 @@
     python benchmarks/pretraining.py transfer   # about 10 minutes; `--again` after the pocket GPT has changed
 
 Results go to labutils/records/pretraining.json, which the chapter loads, fits and draws. What is there
-already is not run again, so that a killed run goes on; `--again` runs what depends on the pocket GPT's weights anew. Every rate
+already is not run again, so that a killed run goes on; `--again` runs anew what depends on the
+pocket GPT. Every rate
 is chosen on a validation text, with a seed of its own.
 """
 
@@ -130,7 +131,7 @@ def scaling() -> None:
 
 
 def masking() -> None:
-    """One text of 16,384 letters, read 40 times: under one mask, ten masks in turn, or a new one each time."""
+    """One text of 16,384 letters, read 40 times: under one mask, ten in turn, or always a new one."""
     first, last = (letters(part) for part in split())
     n, window = 16_384, 64
     rows = torch.from_numpy(first[: n // window * window].reshape(-1, window))
@@ -248,7 +249,7 @@ def tune(
     passes: int,
     seed: int,
 ) -> float:
-    """Bits a character on `test` after the pass that is best on `choose` (before the first pass counts, too)."""
+    """Bits a character on `test` after the pass that is best on `choose` (also before the first)."""
     from labutils.pocket.score import _Logits
 
     torch.manual_seed(seed)

@@ -30,7 +30,8 @@ def mask_tokens(
     """BERT's objective (Devlin et al. 2019, §3.1): what is seen and what is asked, (batch, time) each.
 
     A `share` of the tokens is asked for. Of these 8 in 10 are replaced by `mask`, 1 in 10 by a random
-    token of first … n_vocab − 1, and 1 in 10 is left as it is. Tokens below `first` are special and never asked for.
+    token of first … n_vocab − 1, and 1 in 10 is left as it is. Tokens below
+    `first` are special and never asked for.
     """
     if not 0 < share < 1:
         raise ValueError(f"share is {share}: expected a number between 0 and 1")
@@ -56,8 +57,8 @@ def corrupt_spans(
     """T5's objective (Raffel et al. 2020, §3.1.4): a text with holes, and what stood in them.
 
     About `share` of the tokens is cut out in spans of `mean_length` on average. In the source one sentinel
-    stands for each; the target is sentinel, span, sentinel, span …, and one more sentinel at the end. The first token is
-    always seen. ValueError where the text is too short, or the sentinels are too few.
+    stands for each; the target is sentinel, span, sentinel, span …, and a last sentinel. The first token is always
+    seen. ValueError where the text is too short, or the sentinels are too few.
     """
     n = len(ids)
     n_hidden = min(max(round(n * share), 1), n - 1)

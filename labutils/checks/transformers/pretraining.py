@@ -36,7 +36,8 @@ def restore(answer: Any) -> str | None:
         except TypeError:
             return f"it returned a {type(value).__name__}: return the list of tokens."
         if found != text:
-            return f"for source {source} and target {target}: {_slip_of_restoring(found, text, source, target, sentinels)}"
+            why = _slip_of_restoring(found, text, source, target, sentinels)
+            return f"for source {source} and target {target}: {why}"
     return None
 
 
@@ -167,7 +168,7 @@ def _slip_of_the_law(found: Any, losses: list[float], r: float, alpha: float, fl
         (q, "the first number is the ratio q = r^−α: take its logarithm to the base r"),
         (
             slope,
-            "that is the slope of the losses themselves: E has to be taken off first, and differences do that",
+            "that is the slope of the losses themselves: differences take E off first",
         ),
         (alpha / 2, "α is halved: from the first difference to the second the sizes grow once by r"),
     ):
