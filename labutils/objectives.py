@@ -57,8 +57,8 @@ def corrupt_spans(
     """T5's objective (Raffel et al. 2020, §3.1.4): a text with holes, and what stood in them.
 
     About `share` of the tokens is cut out in spans of `mean_length` on average. In the source one sentinel
-    stands for each; the target is sentinel, span, sentinel, span …, and a last sentinel. The first token is always
-    seen. ValueError where the text is too short, or the sentinels are too few.
+    stands for each; the target is sentinel, span, sentinel, span …, and a last sentinel. The first token is
+    always seen. ValueError where the text is too short, or the sentinels are too few.
     """
     n = len(ids)
     n_hidden = min(max(round(n * share), 1), n - 1)
