@@ -1,4 +1,4 @@
-"""The grid behind notebooks/adaptation/fine_tuning.ipynb: methods × learning rates × seeds. Writes fine_tuning.json.
+"""The grid behind notebooks/adaptation/fine_tuning.ipynb: methods × learning rates × seeds. Writes labutils/models/fine_tuning.json.
 
     python benchmarks/fine_tuning.py            # all parts, about ten minutes of one core
     python benchmarks/fine_tuning.py methods    # one part
@@ -30,7 +30,7 @@ from labutils.models.pretrained import load  # noqa: E402
 
 RATES = (2e-4, 1e-3, 5e-3, 2.5e-2)
 SEARCH, FINAL = (0, 1), (2, 3, 4)
-RESULT = Path(__file__).with_suffix(".json")
+RESULT = Path(tuning.__file__).with_name("fine_tuning.json")  # in the package: the page reads it
 
 
 def film(body: Any, tokenizer: Any) -> tuple[tuning.Cached, tuning.Cached, tuning.Cached, list[str]]:
@@ -41,12 +41,13 @@ def film(body: Any, tokenizer: Any) -> tuple[tuning.Cached, tuning.Cached, tunin
 
 
 def draw(pool: tuning.Cached, n: int, seed: int) -> tuning.Cached:
-    """n labels, half of each kind: kinds stand in turn, so a draw takes neighbours."""
-    at = torch.randperm(len(pool) // 2, generator=torch.Generator().manual_seed(seed))[: n // 2]
-    return pool[torch.stack([2 * at, 2 * at + 1], 1).flatten()]
+    """n labels, half of each kind."""
+    return pool[tuning.pick(len(pool), n, seed)]
 
 
-def search(body: Any, method: str, pool: Any, validation: Any, n: int, n_steps: int, **more: Any) -> dict[str, Any]:
+def search(
+    body: Any, method: str, pool: Any, validation: Any, n: int, n_steps: int, **more: Any
+) -> dict[str, Any]:
     """The mean accuracy on the validation split for each rate, and the best rate."""
     found = {}
     for rate in RATES:
@@ -102,8 +103,7 @@ def curves(body: Any, tokenizer: Any) -> dict[str, Any]:
             scores = []
             for seed in FINAL:
                 if method == "words":
-                    at = torch.randperm(len(pool) // 2, generator=torch.Generator().manual_seed(seed))[: n // 2]
-                    at = torch.stack([2 * at, 2 * at + 1], 1).flatten()
+                    at = tuning.pick(len(pool), n, seed)
                     count = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
                     x = count.fit_transform([pool_texts[i] for i in at])
                     line = LogisticRegression(C=10, max_iter=1000).fit(x, pool.y[at])

@@ -88,7 +88,10 @@ class Adapted(nn.Module):
             raise ValueError(f"width is {width}: expected at least 1")
         like = {"dtype": base.weight.dtype, "device": base.weight.device}
         self.base = base
-        self.down, self.up = nn.Linear(base.out_features, width, **like), nn.Linear(width, base.out_features, **like)
+        self.down, self.up = (
+            nn.Linear(base.out_features, width, **like),
+            nn.Linear(width, base.out_features, **like),
+        )
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
@@ -112,9 +115,7 @@ def _linears(model: nn.Module, ends: tuple[str, ...]) -> Iterator[tuple[nn.Modul
         yield model.get_submodule(holder), last, part
 
 
-def add_lora(
-    model: M, rank: int, alpha: float | None = None, targets: tuple[str, ...] = QUERY_VALUE
-) -> M:
+def add_lora(model: M, rank: int, alpha: float | None = None, targets: tuple[str, ...] = QUERY_VALUE) -> M:
     """Freeze the model and give every linear layer whose name ends as a target a product of two thin matrices.
 
     alpha: the product is scaled by alpha / rank; without it by 1. ValueError where no layer has such a name.
@@ -164,7 +165,9 @@ def add_prefix(model: M, n_prefix: int) -> M:
         raise ValueError(f"n_prefix is {n_prefix}: expected at least 1")
     _register()
     freeze(model)
-    layers = [m for m in model.modules() if hasattr(m, "scaling") and (hasattr(m, "key") or hasattr(m, "k_proj"))]
+    layers = [
+        m for m in model.modules() if hasattr(m, "scaling") and (hasattr(m, "key") or hasattr(m, "k_proj"))
+    ]
     if not layers:
         raise ValueError("no attention layer of transformers' kind is in this model")
     for layer in layers:

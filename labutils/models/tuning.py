@@ -6,7 +6,10 @@ The page notebooks/adaptation/fine_tuning.ipynb and benchmarks/fine_tuning.py sh
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +27,18 @@ from labutils.models.adapters import (
     prepend,
 )
 
-__all__ = ["METHODS", "Cached", "Upper", "accuracy", "fit", "make", "opinions", "run_lower"]
+__all__ = [
+    "METHODS",
+    "Cached",
+    "Upper",
+    "accuracy",
+    "fit",
+    "make",
+    "measured",
+    "opinions",
+    "pick",
+    "run_lower",
+]
 
 METHODS = ("head only", "BitFit", "prompt", "prefix", "LoRA", "adapter", "full")
 N_LOWER = 4  # of MiniLM's 6 blocks
@@ -47,7 +61,9 @@ class Cached:
         return Cached(self.x[at][:, :longest], mask[:, :longest], self.y[at])
 
 
-def opinions(domain: str, tokenizer: Any, n: int, n_tokens: int = 20, seed: int = 0) -> tuple[list[str], Tensor]:
+def opinions(
+    domain: str, tokenizer: Any, n: int, n_tokens: int = 20, seed: int = 0
+) -> tuple[list[str], Tensor]:
     """n texts of at most `n_tokens` tokens with a clear opinion (|rating| ≥ 1), half of each kind, mixed: texts, y."""
     found = data.load_opinions(domain)
     lengths = np.array([len(ids) for ids in tokenizer(found.texts)["input_ids"]])
@@ -72,6 +88,19 @@ def run_lower(body: Any, tokenizer: Any, texts: list[str], y: Tensor, n_lower: i
         parts.append(x)
         masks.append(mask)
     return Cached(torch.cat(parts), torch.cat(masks), y)
+
+
+def pick(n_pool: int, n: int, seed: int) -> Tensor:
+    """Places of n texts drawn from a pool in which the kinds stand in turn, half of each: (n,)."""
+    at = torch.randperm(n_pool // 2, generator=torch.Generator().manual_seed(seed))[: n // 2]
+    return torch.stack([2 * at, 2 * at + 1], 1).flatten()
+
+
+@cache
+def measured() -> dict[str, Any]:
+    """What benchmarks/fine_tuning.py stored."""
+    found: dict[str, Any] = json.loads(Path(__file__).with_name("fine_tuning.json").read_text("utf-8"))
+    return found
 
 
 def additive(mask: Tensor) -> Tensor:
@@ -106,9 +135,7 @@ class Upper(nn.Module):
         return logits
 
 
-def make(
-    body: Any, method: str, seed: int, size: int = 8, n_lower: int = N_LOWER, n_class: int = 2
-) -> Upper:
+def make(body: Any, method: str, seed: int, size: int = 8, n_lower: int = N_LOWER, n_class: int = 2) -> Upper:
     """The upper blocks, ready to be trained by a method; `size`: rank, width, or number of vectors."""
     if method not in METHODS:
         raise ValueError(f"method is {method!r}: expected one of {', '.join(METHODS)}")
