@@ -28,7 +28,6 @@ POCKET = Path(__file__).parents[1] / "pocket"
 LOCK_SECONDS = 900.0
 _log = logging.getLogger(__name__)
 
-
 def load(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """A trained model in evaluation mode, in float32, and its tokenizer: plain objects of transformers.
 
@@ -59,9 +58,7 @@ def card(name: str) -> dict[str, Any]:
     """How a pocket model came about: data, seed, recipe, wall time, bits. ValueError for another model."""
     if name not in ("pocket-gpt", "pocket-bert"):
         raise ValueError(f"{name} has no card: the pocket models, pocket-gpt and pocket-bert, have")
-    found: dict[str, Any] = json.loads(
-        (POCKET / name.removeprefix("pocket-") / "card.json").read_text("utf-8")
-    )
+    found: dict[str, Any] = json.loads((POCKET / name.removeprefix("pocket-") / "card.json").read_text("utf-8"))
     return found
 
 
@@ -77,9 +74,7 @@ def _pocket(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
 
 
 def _minilm() -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    with zipfile.ZipFile(
-        data.fetch("minilm")
-    ) as files:  # before the seconds that importing transformers takes
+    with zipfile.ZipFile(data.fetch("minilm")) as files:  # before the seconds that importing transformers takes
         config, settings = (json.loads(files.read(f"{part}config.json")) for part in ("", "tokenizer_"))
         weights, vocabulary = files.read("model.safetensors"), files.read("tokenizer.json")
 
@@ -144,15 +139,11 @@ def _convert(source: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    for left_over in folder.parent.glob(
-        f".{folder.name}-*"
-    ):  # of a process that was killed: we hold its lock
+    for left_over in folder.parent.glob(f".{folder.name}-*"):  # of a process that was killed: we hold its lock
         shutil.rmtree(left_over, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as part:
         made = Path(part) / "model"
-        model = AutoModelForCausalLM.from_pretrained(
-            source.parent, gguf_file=source.name, dtype=torch.float32
-        )
+        model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
         plain = type(model)(model.config)  # a model read from GGUF refuses to be saved
         plain.load_state_dict(model.state_dict())
         plain.generation_config = model.generation_config
@@ -171,9 +162,7 @@ def _from_hub(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     from transformers import AutoConfig, AutoTokenizer
 
     try:
-        if (
-            not constants.is_offline_mode() and not Path(name).exists()
-        ):  # asked once: the library tries six times
+        if not constants.is_offline_mode() and not Path(name).exists():  # asked once: the library tries six times
             get_session().head(constants.ENDPOINT, timeout=10)
         config = AutoConfig.from_pretrained(name)
         kind = getattr(transformers, (config.architectures or ["AutoModel"])[0])

@@ -24,9 +24,7 @@ def main() -> None:
 @main.command()
 @click.argument("name", type=NAMES)
 @click.option("--state", type=click.Path(path_type=Path), help="Folder of the state that a stopped run left.")
-@click.option(
-    "--into", type=click.Path(path_type=Path), help="Folder of the finished model; the package's own."
-)
+@click.option("--into", type=click.Path(path_type=Path), help="Folder of the finished model; the package's own.")
 @click.option("--threads", default=1, show_default=True, help="Other numbers lead to other weights.")
 def train(name: str, state: Path | None, into: Path | None, threads: int) -> None:
     """Train NAME: an hour or so on one core. Stopped at any moment, the same command goes on."""

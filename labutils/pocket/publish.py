@@ -54,9 +54,7 @@ def wrap(tokenizer: Tokenizer, kind: str) -> PreTrainedTokenizerFast:
     )
 
 
-def score(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, kind: str, text: str
-) -> dict[str, float]:
+def score(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, kind: str, text: str) -> dict[str, float]:
     """What the card records of a held-out text."""
     if kind == "gpt":
         return {"bits_per_character": round(bits_per_character(model, tokenizer, text), 4)}
@@ -64,12 +62,7 @@ def score(
 
 
 def publish(
-    model: PreTrainedModel,
-    tokenizer: Tokenizer,
-    recipe: Recipe,
-    run: dict[str, float],
-    held_out: str,
-    folder: Path,
+    model: PreTrainedModel, tokenizer: Tokenizer, recipe: Recipe, run: dict[str, float], held_out: str, folder: Path
 ) -> dict[str, Any]:
     """Write config, weights in float16, tokenizer and card into `folder`, all of it or nothing; the card."""
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM

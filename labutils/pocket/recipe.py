@@ -37,9 +37,7 @@ class Recipe:
     adam_rate: float = 0.003  # for embeddings, norms and biases
     weight_decay: float = 0.1  # on the matrices
     n_warmup: int = 100
-    masked: float = (
-        0.3  # share of tokens that a BERT is asked for: BERT had 0.15, a small one learns from more
-    )
+    masked: float = 0.3  # share of tokens that a BERT is asked for: BERT had 0.15, a small one learns from more
     seed: int = 0
 
 
@@ -127,3 +125,5 @@ def mask_tokens(ids: Tensor, recipe: Recipe, generator: torch.Generator) -> tupl
     seen = torch.where(chosen & (kind < 0.8), MASK, ids)
     seen = torch.where(chosen & (kind >= 0.9), random, seen)
     return seen, torch.where(chosen, ids, -100)
+
+

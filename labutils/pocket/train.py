@@ -76,19 +76,15 @@ def run(
         found = json.loads(state["about"])
         if found != about:
             other = ", ".join(f"{k} was {found.get(k)}" for k in about if found.get(k) != about[k])
-            raise ValueError(
-                f"{file} is the state of another run ({other}): delete it, or train in another folder"
-            )
+            raise ValueError(f"{file} is the state of another run ({other}): delete it, or train in another folder")
         step, seconds, losses = state["step"], state["seconds"], state["losses"]
         model.load_state_dict(state["model"])
         for optimiser, kept in zip(optims, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
         _log.info("goes on at step %d", step)
-    rates = (
-        [[group["lr"] for group in optimiser.param_groups] for optimiser in optims]
-        if step == 0
-        else [[recipe.muon_rate], [recipe.adam_rate]]
-    )
+    rates = [[group["lr"] for group in optimiser.param_groups] for optimiser in optims] if step == 0 else [
+        [recipe.muon_rate], [recipe.adam_rate]
+    ]
 
     def save() -> None:
         folder.mkdir(parents=True, exist_ok=True)
