@@ -1,9 +1,10 @@
-"""Light-weight fine-tuning of any BERT or Llama of transformers: freeze the model, insert a few weights, train those.
+"""Light-weight fine-tuning of any BERT or Llama of transformers: freeze it, add a few weights, train them.
 
-Each function changes the model that it is given and returns it: first everything is frozen, then what the method
-adds (or, for BitFit, chooses) is left to train. `trained_state` is all that has to be stored for a task. The page
-notebooks/adaptation/fine_tuning.ipynb builds the same parts; LoRA follows Hu et al. (2022), adapters Houlsby et al.
-(2019), prefixes Li & Liang (2021), prompts Lester et al. (2021), BitFit Ben Zaken et al. (2022).
+Each function changes the model that it is given and returns it: first everything is frozen, then what the
+method adds (or, for BitFit, chooses) is left to train. `trained_state` is all that a task has to store.
+notebooks/adaptation/fine_tuning.ipynb builds the same parts. LoRA follows Hu et al. (2022), adapters
+Houlsby et al. (2019), prefixes Li & Liang (2021), prompts Lester et al. (2021), BitFit Ben Zaken et al.
+(2022).
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class LoRALinear(nn.Module):
         nn.init.kaiming_uniform_(self.A, a=5**0.5)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x (…, d_in) to (…, d_out)."""
         out: Tensor = self.base(x) + self.scale * (x @ self.A.T @ self.B.T)
         return out
 
@@ -80,7 +82,7 @@ class LoRALinear(nn.Module):
 
 
 class Adapted(nn.Module):
-    """A frozen linear layer followed by a bottleneck: h + W_up gelu(W_down h + b) + b', W_up zero at first."""
+    """A frozen linear layer, then a bottleneck: h + W_up gelu(W_down h + b) + b', W_up zero at first."""
 
     def __init__(self, base: nn.Linear, width: int) -> None:
         super().__init__()
@@ -96,6 +98,7 @@ class Adapted(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x (…, d_in) to (…, d_out)."""
         h: Tensor = self.base(x)
         out: Tensor = h + self.up(F.gelu(self.down(h)))
         return out
@@ -116,7 +119,7 @@ def _linears(model: nn.Module, ends: tuple[str, ...]) -> Iterator[tuple[nn.Modul
 
 
 def add_lora(model: M, rank: int, alpha: float | None = None, targets: tuple[str, ...] = QUERY_VALUE) -> M:
-    """Freeze the model and give every linear layer whose name ends as a target a product of two thin matrices.
+    """Freeze the model; give every linear layer whose name ends as a target a product of two thin matrices.
 
     alpha: the product is scaled by alpha / rank; without it by 1. ValueError where no layer has such a name.
     """
@@ -127,7 +130,7 @@ def add_lora(model: M, rank: int, alpha: float | None = None, targets: tuple[str
 
 
 def merge_lora(model: M) -> M:
-    """Put every product into the matrix beside it: the same outputs from the layers that there were before."""
+    """Put every product into the matrix beside it: the same outputs, from the layers of before."""
     found = [(name, part) for name, part in model.named_modules() if isinstance(part, LoRALinear)]
     if not found:
         raise ValueError("the model has no LoRA layer to merge")
@@ -157,7 +160,7 @@ def bitfit(model: M) -> M:
 
 
 def add_prefix(model: M, n_prefix: int) -> M:
-    """Freeze the model and give every attention layer `n_prefix` keys and values of its own, seen by all queries.
+    """Freeze the model and give each attention layer `n_prefix` keys and values that all queries see.
 
     The model is to compute its attention step by step (`attn_implementation` "eager" or this one's).
     """
@@ -207,14 +210,14 @@ def _register() -> None:
 
 
 def prepend(prompt: Tensor, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Put a prompt (n_prompt, d) in front of every sequence of x (batch, time, d), and ones in front of the mask."""
+    """Put a prompt (n_prompt, d) in front of each sequence of x (batch, time, d), ones before the mask."""
     n_batch, n_prompt = len(x), len(prompt)
     front = torch.ones(n_batch, n_prompt, dtype=mask.dtype, device=mask.device)
     return torch.cat([prompt.expand(n_batch, -1, -1), x], 1), torch.cat([front, mask], 1)
 
 
 class Prompted(nn.Module):
-    """A frozen model whose input begins with vectors that are trained; what comes out of their places is cut off."""
+    """A frozen model whose input begins with trained vectors; what comes out of their places is cut off."""
 
     def __init__(self, body: nn.Module, n_prompt: int) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""Opinions as a task for the upper blocks of MiniLM: the lower ones are run once, and what they say is kept.
+"""Opinions as a task for the upper blocks of MiniLM: the lower ones are run once, and their output is kept.
 
-The page notebooks/adaptation/fine_tuning.ipynb and benchmarks/fine_tuning.py share this, so that both train alike.
+The page notebooks/adaptation/fine_tuning.ipynb and benchmarks/fine_tuning.py share this: both train alike.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ N_LOWER = 4  # of MiniLM's 6 blocks
 
 @dataclass(frozen=True)
 class Cached:
-    """What the lower blocks say of some texts, (n, time, d_model), which places are tokens (n, time), labels (n,)."""
+    """The lower blocks' output, (n, time, d_model), which places are tokens, (n, time), and labels, (n,)."""
 
     x: Tensor
     mask: Tensor
@@ -64,7 +64,7 @@ class Cached:
 def opinions(
     domain: str, tokenizer: Any, n: int, n_tokens: int = 20, seed: int = 0
 ) -> tuple[list[str], Tensor]:
-    """n texts of at most `n_tokens` tokens with a clear opinion (|rating| ≥ 1), half of each kind, mixed: texts, y."""
+    """n texts of at most `n_tokens` tokens, rated ≤ −1 or ≥ 1, the kinds in turn; and y, 1 for ≥ 1."""
     found = data.load_opinions(domain)
     lengths = np.array([len(ids) for ids in tokenizer(found.texts)["input_ids"]])
     keep = np.flatnonzero((lengths <= n_tokens) & (np.abs(found.ratings) >= 1))
@@ -131,6 +131,7 @@ class Upper(nn.Module):
         return out
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Logits, (batch, n_class)."""
         logits: Tensor = self.head(self.embed(x, mask))
         return logits
 
@@ -158,7 +159,7 @@ def make(body: Any, method: str, seed: int, size: int = 8, n_lower: int = N_LOWE
 def fit(
     model: Upper, train: Cached, rate: float, n_steps: int, seed: int, batch_size: int = 8, decay: bool = True
 ) -> list[float]:
-    """Adam on mini-batches that go through the data again and again; the rate falls to zero in a line. Losses."""
+    """Adam on batches, through the data again and again, the rate falling to zero. Returns the losses."""
     g = torch.Generator().manual_seed(seed)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(trained, rate)

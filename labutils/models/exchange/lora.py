@@ -11,7 +11,7 @@ __all__ = ["lora_by_peft"]
 
 
 def lora_by_peft(model: nn.Module, rank: int, alpha: float, targets: tuple[str, ...]) -> dict[str, Any]:
-    """Insert LoRA by peft: its model in evaluation mode, and its trained parameters by the names that ours have.
+    """Insert LoRA by peft: its "model", evaluating, and its trained "parameters" by the names that ours have.
 
     ImportError where peft is not installed (Colab has it).
     """

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from labutils.models import adapters
-
 from labutils.models.adapters import Prompted, add_adapters, add_lora, add_prefix, bitfit, merge_lora
 from labutils.models.exchange.lora import lora_by_peft
 
@@ -32,7 +31,8 @@ def llama() -> Any:
 
     torch.manual_seed(0)
     config = LlamaConfig(vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=4,
-                         num_key_value_heads=2, intermediate_size=32, attn_implementation="eager")  # fmt: skip
+                         num_key_value_heads=2, intermediate_size=32,
+                         attn_implementation="eager")  # fmt: skip
     return LlamaModel(config).eval()
 
 
@@ -108,7 +108,7 @@ def test_counts() -> None:
 
 @pytest.mark.parametrize("make", [bert, llama])
 def test_prefix_is_attention_to_more_keys(make: Any) -> None:
-    """With keys far from every query a prefix changes nothing; with other keys it does; padding stays hidden."""
+    """A prefix is seen by all, equal to more keys and values; padding stays hidden."""
     plain, model = make(), add_prefix(make(), 3)
     shake(model)
     assert not torch.allclose(run(model)[0], run(plain)[0], atol=1e-3)
@@ -142,8 +142,9 @@ def test_prompt_equals_words_put_in_front() -> None:
 
 
 @pytest.mark.parametrize("wrong", [lambda: add_lora(bert(), 0), lambda: add_lora(bert(), 17),
-    lambda: add_lora(bert(), 2, targets=("nothing",)), lambda: add_adapters(bert(), 0), lambda: add_prefix(bert(), 0),
-    lambda: add_prefix(nn.Linear(2, 2), 1), lambda: Prompted(bert(), 0)])  # fmt: skip
+    lambda: add_lora(bert(), 2, targets=("nothing",)), lambda: add_adapters(bert(), 0),
+    lambda: add_prefix(bert(), 0), lambda: add_prefix(nn.Linear(2, 2), 1),
+    lambda: Prompted(bert(), 0)])  # fmt: skip
 def test_what_cannot_be_is_refused(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"expected|no linear|no attention"):
         wrong()
