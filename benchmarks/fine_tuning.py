@@ -97,7 +97,7 @@ def ranks(body: Any, tokenizer: Any) -> dict[str, Any]:
 
 
 def curves(body: Any, tokenizer: Any) -> dict[str, Any]:
-    """8 to 512 labels, 40 steps, or one pass if that is more, at the first part's rates; and counted words."""
+    """8 to 512 labels, 40 steps or one pass, at the first part's rates; counted words, too."""
     pool, _, test, texts = film(body, tokenizer)
     chosen = json.loads(RESULT.read_text())["methods"]
     result: dict[str, Any] = {}
