@@ -63,7 +63,7 @@ class LoRALinear(nn.Module):
         super().__init__()
         if not 1 <= rank <= min(base.in_features, base.out_features):
             raise ValueError(f"rank is {rank}: expected 1 to {min(base.in_features, base.out_features)}")
-        like = {"dtype": base.weight.dtype, "device": base.weight.device}
+        like: dict[str, Any] = {"dtype": base.weight.dtype, "device": base.weight.device}
         self.base, self.scale = base, (rank if alpha is None else alpha) / rank
         self.A = nn.Parameter(torch.empty(rank, base.in_features, **like))
         self.B = nn.Parameter(torch.zeros(base.out_features, rank, **like))
@@ -88,7 +88,7 @@ class Adapted(nn.Module):
         super().__init__()
         if width < 1:
             raise ValueError(f"width is {width}: expected at least 1")
-        like = {"dtype": base.weight.dtype, "device": base.weight.device}
+        like: dict[str, Any] = {"dtype": base.weight.dtype, "device": base.weight.device}
         self.base = base
         self.down, self.up = (
             nn.Linear(base.out_features, width, **like),
