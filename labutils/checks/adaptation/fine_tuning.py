@@ -25,8 +25,8 @@ def _told(found: Any, right: Tensor, what: str, mistakes: list[tuple[Tensor, str
     array(found, right.shape, what)
     if same(found, right, 1e-4, 1e-5):
         return None
-    why = slip(found, mistakes)
-    return f"{why or f'{what} differs from the right one, with random inputs of standard deviation 1'}."
+    named = slip(found, mistakes)
+    return f"{named or f'{what} differs from the right one, with random inputs of standard deviation 1'}."
 
 
 @exercise("fine_tuning.count")

@@ -20,7 +20,7 @@ def lora_by_peft(model: nn.Module, rank: int, alpha: float, targets: tuple[str, 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks for a name that transformers gives up
         wrapped: Any = get_peft_model(
-            model,  # type: ignore[arg-type]
+            model,
             LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets)),  # type: ignore[arg-type]
         )
     named = {
