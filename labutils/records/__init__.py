@@ -1,6 +1,6 @@
 """What took too long for a page: results of committed scripts, with what made them.
 
-`pretraining.json` is written by benchmarks/pretraining.py.
+`pretraining.json` is written by benchmarks/pretraining.py, `fine_tuning.json` by benchmarks/fine_tuning.py.
 """
 
 from __future__ import annotations
