@@ -190,7 +190,7 @@ def transfer(again: bool) -> None:
     from labutils.pocket.recipe import RECIPES, build
 
     _, tokenizer = pretrained.load("pocket-gpt")
-    weights = hashlib.sha256((pretrained.POCKET / "gpt" / "model.safetensors").read_bytes()).hexdigest()
+    weights = hashlib.sha256((pretrained.POCKET["pocket-gpt"] / "model.safetensors").read_bytes()).hexdigest()
     found = results()
     if again or found.get("transfer_weights") != weights:
         found["transfer_weights"] = weights

@@ -99,7 +99,9 @@ def pick(n_pool: int, n: int, seed: int) -> Tensor:
 @cache
 def measured() -> dict[str, Any]:
     """What benchmarks/fine_tuning.py stored."""
-    found: dict[str, Any] = json.loads((Path(__file__).parents[1] / "records/fine_tuning.json").read_text("utf-8"))
+    found: dict[str, Any] = json.loads(
+        (Path(__file__).parents[1] / "records/fine_tuning.json").read_text("utf-8")
+    )
     return found
 
 

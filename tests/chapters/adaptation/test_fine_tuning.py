@@ -16,6 +16,7 @@ from torch import nn
 from engine import Engine
 from labutils.models import adapters, tuning
 from places import run_cells
+from reward_answers import RIGHT_ANSWERS, WRONG_ANSWERS
 
 
 def define(*cells: str) -> dict[str, Any]:
@@ -289,3 +290,6 @@ WRONG: list[tuple[str, Any, str]] = [
     ("prefix", lambda q, k, v, pk, pv, m: prefix(q, k, v, pk, 0 * pv, m), "values are missing"),
     ("prefix", lambda q, k, v, pk, pv, m: prefix(q, k, v, pk, pv, m)[0], "has shape (3,)"),
 ]
+
+RIGHT["reinforce_loss"] = RIGHT_ANSWERS
+WRONG += [("reinforce_loss", *row) for row in WRONG_ANSWERS]
