@@ -72,7 +72,7 @@ def build(recipe: Recipe) -> PreTrainedModel:
                 embedding_dropout=recipe.dropout,
                 mlp_dropout=recipe.dropout,
                 attention_dropout=0.0,
-                global_attn_every_n_layers=1,  # every block looks at all of the window
+                layer_types=["full_attention"] * recipe.n_layer,  # every block looks at all of the window
                 pad_token_id=PAD,
                 bos_token_id=CLS,
                 eos_token_id=SEP,

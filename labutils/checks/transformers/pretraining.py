@@ -21,7 +21,7 @@ _TEXTS: list[tuple[list[Any], list[Any], list[Any]]] = [
     ([5, 6, 7, 8, 7, 5], [5, 97, 8, 99, 5], [97, 6, 7, 99, 7, 98]),
     (list("abc"), ["a", "Y"], ["Y", "b", "c", "X"]),
 ]
-_SENTINELS = ({"X", "Y", "Z"}, {97, 98, 99}, {"X", "Y", "Z"})
+_SENTINELS: tuple[set[Any], ...] = ({"X", "Y", "Z"}, {97, 98, 99}, {"X", "Y", "Z"})
 
 
 @exercise("pretraining.restore")
