@@ -181,7 +181,7 @@ def masked_run(
 
 # --- transfer -----------------------------------------------------------------------------------------------
 
-SIZES = (2_000, 8_000)  # characters of the new text
+SIZES = (2_000, 8_000, 32_000, 128_000)  # characters of the new text
 
 
 def transfer(again: bool) -> None:
