@@ -35,6 +35,7 @@ BERT = {"cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]", "pad
 
 def wrap(tokenizer: Tokenizer, kind: str) -> PreTrainedTokenizerFast:
     """The tokenizer as transformers has it; a BERT's (`kind` "bert") puts [CLS] and [SEP] around a text."""
+    from tokenizers import AddedToken
     from tokenizers import Tokenizer as Fast
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
@@ -42,6 +43,8 @@ def wrap(tokenizer: Tokenizer, kind: str) -> PreTrainedTokenizerFast:
     if kind == "gpt":
         return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **GPT)
     framed = Fast.from_str(tokenizer.to_str())
+    # The mask takes the space before it, as the token of a word does.
+    framed.add_special_tokens([AddedToken("[MASK]", lstrip=True, special=True)])
     framed.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B [SEP]",
