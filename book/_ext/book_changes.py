@@ -1,7 +1,8 @@
 """An Atom feed of what has changed, made from the sections of book/changelog.md.
 
-Each entry of the page is a section under a target that holds its date, `(changes-2026-11-28)=`. Date and
-target stay as they are for good, and so does the entry's id in the feed; its words may be mended.
+Each entry of the page is a section under a target that holds its date, `(changes-2026-11-28)=`, and behind it
+a word where a day has two, `(changes-2026-11-28-models)=`. Date and target stay as they are for good, and so
+does the entry's id in the feed; its words may be mended.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from book_front import address_of, tag
 logger = logging.getLogger(__name__)
 PAGE = "book/changelog"
 FEED = "book/changes.xml"
-ANCHOR = re.compile(r"changes-(\d{4}-\d\d-\d\d)")
+ANCHOR = re.compile(r"changes-(\d{4}-\d\d-\d\d)(-[a-z]+)?")
 HREF = re.compile(r'(?<=\s)href="([^"]*)"')
 ATOM = "http://www.w3.org/2005/Atom"
 
@@ -53,11 +54,11 @@ def entries(app: Sphinx, page: nodes.document) -> list[Entry]:
     for section in page[0].children:
         if not isinstance(section, nodes.section):
             continue
-        anchor = next((name for name in section["ids"] if ANCHOR.fullmatch(name)), None)
-        if anchor is None:
+        dated = next(filter(None, map(ANCHOR.fullmatch, section["ids"])), None)
+        if dated is None:
             logger.warning("a change needs its date above it: (changes-2026-11-28)=", location=section)
             continue
-        day = date.fromisoformat(anchor.removeprefix("changes-"))
+        anchor, day = dated[0], date.fromisoformat(dated[1])
         said = "".join(app.builder.render_partial(part)["fragment"] for part in section.children[1:])
         found.append(Entry(anchor, day, section[0].astext(), absolute(said, address_of(app, PAGE))))
     if [entry.day for entry in found] != sorted((entry.day for entry in found), reverse=True):
