@@ -31,6 +31,7 @@ def distance(answer: Any) -> str | None:
         (0.86, "0.86 is the mass that is kept: what is the distance?"),
         (0.28, "0.28 is the whole sum of differences: the total variation is half of it"),
         (0.07, "0.07 halves twice: the mass that is cut is the distance already"),
+        (0.09, "0.09 is one of the two tokens that are cut: add the other"),
         (0.2, "0.2 is 1 − p: whole tokens are kept, so that the kept mass is p or more"),
         (0.31, "0.31 keeps two tokens: their 0.69 is less than 0.8, so a third one stays"),
         (0.05, "0.05 keeps four tokens: three have 0.86 already"),
@@ -45,7 +46,7 @@ def distance(answer: Any) -> str | None:
     if same(found, 0.14, DOUBT, 0):
         return None
     why = slip(found, mistakes, 5e-3)
-    return f"{why or 'that is not it: which tokens stay, and what mass do the others have?'}."
+    return f"{why or 'that is not it: find which tokens stay, and add up the others'}."
 
 
 def _nucleus(p: Floats, mass: float) -> Floats:
@@ -96,6 +97,9 @@ def _nucleus_mistakes(p: Floats, mass: float) -> Iterator[tuple[Floats, str]]:
     inverse = np.zeros(len(p))
     inverse[sums - ranked < mass] = ranked[sums - ranked < mass]
     yield _share(inverse), "the tokens come back sorted: put each probability where its token was"
+    by_rank = np.where(sums - ranked < mass, p, 0)
+    if by_rank.any():
+        yield _share(by_rank), "the mask is in sorted order and p is not: use order to bring it back"
     unsorted = p.cumsum() - p < mass
     yield _share(np.where(unsorted, p, 0)), "summed in the order given: sort first, the likeliest in front"
     climbing = p[order[::-1]]
@@ -110,11 +114,14 @@ def nucleus(answer: Any) -> str | None:
     for seed, mass in ((158, 0.85), (6, 0.8), (2, 0.65)):
         p = _draw(12, seed)
         found = array(answer(p, mass), p.shape, "what you return")
+        if not np.isfinite(found).all():
+            return "some values are not finite: cut probabilities are 0, and −∞ is for logits."
         right = _nucleus(p, mass)
         if not same(found, right, 1e-6):
             why = slip(found, _nucleus_mistakes(p, mass), 1e-5)
             n, expected = int((found > 0).sum()), int((right > 0).sum())
-            return f"{why or f'at p = {mass} {n} of 12 tokens stay, expected {expected} with their mass 1'}."
+            told = f"at p = {mass} {n} of 12 tokens have some probability, {expected} should; values differ"
+            return f"{why or told}."
     for p, mass, what in (
         (_draw(6, 4), 1.0, "at p = 1 nothing is cut"),
         (np.array([0.02, 0.95, 0.03]), 0.5, "one token has more than p alone: it stays"),

@@ -233,6 +233,13 @@ RIGHT: dict[str, list[Any]] = {
     "leftover": [leftover, leftover_by_torch, leftover_by_lists],
     "typical": [typical, typical_by_torch, typical_by_lists],
 }
+
+
+def by_rank(p: Any, mass: float) -> Any:
+    r = np.sort(p)[::-1]
+    return share(np.where(r.cumsum() - r < mass, p, 0))
+
+
 WRONG: list[tuple[str, Any, str]] = [
     ("distance", 0.86, "mass that is kept"),
     ("distance", 0.28, "half"),
@@ -248,7 +255,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("distance", "0.14", "expected one number"),
     ("nucleus", lambda p, mass: ranked(p, lambda r, s: s - r < mass), "divide them by their sum"),
     ("nucleus", lambda p, mass: share(ranked(p, lambda r, s: s <= mass)), "that passes p is missing"),
-    ("nucleus", lambda p, mass: share(np.where(p >= 1 - mass, p, 0)), "0 of 12 tokens stay"),
+    ("nucleus", lambda p, mass: np.where(p >= 1 - mass, p, 0), "0 of 12 tokens have"),
     ("nucleus", lambda p, mass: share(ranked(p, lambda r, s: s - r >= mass)), "wrong way round"),
     (
         "nucleus",
@@ -265,8 +272,11 @@ WRONG: list[tuple[str, Any, str]] = [
         "come back sorted",
     ),
     ("nucleus", lambda p, mass: p, "nothing is cut"),
+    ("nucleus", by_rank, "the mask is in sorted order"),
+    ("nucleus", lambda p, mass: np.where(nucleus(p, mass) > 0, p, -np.inf), "not finite"),
+    ("distance", 0.09, "add the other"),
     ("nucleus", lambda p, mass: nucleus(p, mass)[nucleus(p, mass) > 0], "shape"),
-    ("nucleus", lambda p, mass: nucleus(p, 0.5), "tokens stay, expected"),
+    ("nucleus", lambda p, mass: nucleus(p, 0.5), "have some probability"),
     (
         "nucleus",
         lambda p, mass: nucleus(p, mass) if len(p) > 3 else share(ranked(p, lambda r, s: s <= mass) + 1e-9),
