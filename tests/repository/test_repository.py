@@ -154,7 +154,9 @@ def test_no_file_names_the_host_of_a_registry_or_a_path_of_a_machine() -> None:
 
 
 def test_no_file_is_large() -> None:
-    assert [path.name for path in tracked() if path.stat().st_size > 2_000_000] == []
+    # the pocket models' weights: tests/labutils/pocket/test_models.py bounds those
+    files = [path for path in tracked() if path.suffix != ".safetensors"]
+    assert [path.name for path in files if path.stat().st_size > 2_000_000] == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -202,11 +204,11 @@ def test_labutils_has_no_circular_imports() -> None:
 LAYERS = (  # a module uses those of earlier lines only
     {"information", "svg"},
     {"figures"},
-    {"explorers", "runtime", "text"},
+    {"explorers", "records", "runtime", "text"},
     {"coding", "data"},
     {"models"},
-    {"training", "generation"},
-    {"checks", "cli"},
+    {"generation", "objectives", "training"},
+    {"checks", "cli", "pocket"},
 )
 
 
