@@ -124,6 +124,26 @@ def curves(body: Any, tokenizer: Any) -> dict[str, Any]:
     return result
 
 
+def converged(body: Any, tokenizer: Any) -> dict[str, Any]:
+    """The curves, and the strongest cheap rival: a head on the frozen vectors, trained until it converges."""
+    pool, validation, test, _ = film(body, tokenizer)
+    frozen = tuning.make(body, "head only", 0).eval()
+    with torch.no_grad():
+        x, v, t = (frozen.embed(part.x, part.mask).numpy() for part in (pool, validation, test))
+    curve: dict[str, list[float]] = {}
+    for n in (8, 32, 128, 512):
+        curve[str(n)] = []
+        for seed in FINAL:
+            at = tuning.pick(len(pool), n, seed)
+            lines = [
+                LogisticRegression(C=c, max_iter=5000).fit(x[at], pool.y[at]) for c in (0.3, 1, 3, 10, 30)
+            ]
+            best = max(lines, key=lambda line: line.score(v, validation.y))
+            curve[str(n)].append(float(best.score(t, test.y)))
+        print(n, curve[str(n)], flush=True)
+    return {"curve": curve}
+
+
 def swapped(body: Any, tokenizer: Any) -> dict[str, Any]:
     """A task that no mean of word vectors sees: were two neighbouring words swapped? 512 labels."""
     texts, _ = tuning.opinions("film", tokenizer, 1400)
@@ -154,6 +174,7 @@ PARTS: dict[str, Callable[[Any, Any], dict[str, Any]]] = {
     "methods": methods,
     "ranks": ranks,
     "curves": curves,
+    "converged": converged,
     "swapped": swapped,
 }
 

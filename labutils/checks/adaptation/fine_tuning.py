@@ -35,15 +35,14 @@ def count(answer: Any) -> str | None:
     """32 blocks, two matrices, rank 16, 4096 + 4096."""
     right = 32 * 2 * 16 * (4096 + 4096)
     mistakes = [
-        (right // 2, "that is half of it: is B counted, or the second matrix of each block?"),
+        (right // 2, "that is half of it: B is not counted, or the second matrix of each block"),
         (right // 32, "that is one block: there are 32"),
         (right // 4, "that is a quarter: two matrices a block, and each has an A and a B"),
         (32 * 2 * 4096 * 4096, "that is all of both matrices: LoRA leaves them frozen"),
         (32 * 2 * 16 * 4096 * 4096, "that multiplies both widths: A and B stand beside each other, so add"),
         (right + 32 * 2 * 4096 * 4096, "that adds the frozen matrices: they are not trained"),
-        (right * 2, "twice too many: query and value are two matrices of each block, not four"),
+        (right * 2, "twice too many: two matrices of each block, not four; and weights are asked, not bytes"),
         (right / 1e6, "that is in millions: give the number itself"),
-        (2 * right, "those are bytes: the number of weights is asked"),
         (32 * 2 * 16, "that counts the ranks: each has a row of A and a column of B"),
         (right // 16, "that is rank 1: the rank is 16"),
     ]
@@ -67,6 +66,7 @@ def lora(answer: Any) -> str | None:
             (base + product, "the factor alpha / rank is missing"),
             (base + alpha * product, "multiplied by alpha: it is alpha / rank, here 7 / 2"),
             (base + product / 2, "divided by the rank, but alpha is missing"),
+            (base + alpha // 2 * product, "divided in whole numbers: use /, not //"),
             (base + product * 2 / alpha, "the factor is upside down: alpha / rank"),
             (base + alpha / 6 * product, "divided by the width of x: the rank is the number of rows of A"),
             (
@@ -128,9 +128,14 @@ def prefix(answer: Any) -> str | None:
     mistakes = [
         (
             attend(k, v, mask),
-            "the prefix changes nothing: left out, or hidden by the mask? Every query sees it",
+            "the prefix changes nothing: it is left out, or the mask hides it, and every query should see it",
         ),
         (attend(keys, values, late), "the mask is widened on the wrong side: the prefix stands in front"),
+        (attend(keys, values, torch.cat([seen[:, :2], ~mask], 1)), "the mask is turned round: True is seen"),
+        (
+            ((q @ keys.T * 8**-0.5).softmax(-1) * seen) @ values,
+            "masked after the softmax, so that rows no longer sum to 1",
+        ),
         (attend(keys, values, everything), "the mask is lost: a query sees keys that it may not"),
         (attend(keys, values, seen, 1.0), "the scores are not divided by √d"),
         (attend(keys, values, seen, 1 / 8), "divided by d: it is the root of d"),

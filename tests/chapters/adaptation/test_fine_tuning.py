@@ -214,6 +214,17 @@ RIGHT: dict[str, list[Any]] = {
     ],
     "prefix": [prefix, prefix_by_hand, lambda *given: prefix(*given).double().numpy()],
 }
+
+
+def turned(q: Any, k: Any, v: Any, pk: Any, pv: Any, m: Any) -> Any:
+    return attend(q, joined(pk, k), joined(pv, v), F.pad(~m, (2, 0), value=True))
+
+
+def late(q: Any, k: Any, v: Any, pk: Any, pv: Any, m: Any) -> Any:
+    weights = (q @ joined(pk, k).T / q.shape[-1] ** 0.5).softmax(-1)
+    return (weights * F.pad(m, (2, 0), value=True)) @ joined(pv, v)
+
+
 WRONG: list[tuple[str, Any, str]] = [
     ("count", 4_194_304, "half of it"),
     ("count", 262_144, "one block"),
@@ -235,7 +246,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("lora", scaled(7 / 6), "width of x"),
     ("lora", scaled(7 / 5), "output's width"),
     ("lora", scaled(-3.5), "taken off"),
-    ("lora", scaled(3.0), "differs"),
+    ("lora", scaled(2.5), "differs"),
     ("lora", lambda x, w, c, a, b, alpha: x @ w.T + 3.5 * (x @ a.T @ b.T), "bias is missing"),
     ("lora", lambda x, w, c, a, b, alpha: 3.5 * (x @ a.T @ b.T), "only the product"),
     ("lora", lambda x, w, c, a, b, alpha: 3.5 * (x @ a.T @ b.T) + c, "frozen matrix is missing"),
@@ -287,6 +298,9 @@ WRONG: list[tuple[str, Any, str]] = [
         "different orders",
     ),
     ("prefix", lambda q, k, v, pk, pv, m: attend(q, pk, pv), "only the prefix"),
+    ("prefix", turned, "turned round"),
+    ("prefix", late, "after the softmax"),
+    ("lora", lambda x, w, bias, a, b, alpha: x @ w.T + bias + alpha // len(a) * (x @ a.T @ b.T), "not //"),
     ("prefix", lambda q, k, v, pk, pv, m: prefix(q, k, v, pk, 0 * pv, m), "values are missing"),
     ("prefix", lambda q, k, v, pk, pv, m: prefix(q, k, v, pk, pv, m)[0], "has shape (3,)"),
 ]
