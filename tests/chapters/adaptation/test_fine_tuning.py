@@ -269,7 +269,7 @@ WRONG: list[tuple[str, Any, str]] = [
     (
         "prefix",
         lambda q, k, v, pk, pv, m: attend(q, joined(pk, k), joined(pv, v), F.pad(m, (2, 0))),
-        "hidden by the mask",
+        "the mask hides it",
     ),
     (
         "prefix",
