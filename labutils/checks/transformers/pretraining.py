@@ -103,6 +103,10 @@ def _slips_of_a_loss(logits: Tensor, ids: Tensor, pad: int) -> list[tuple[float,
         ),
         (_nats(logits, ids, all_), "the labels are not shifted, and padding is counted"),
         (
+            _nats(x, y, ids[:, :-1] != pad),
+            "the mask is that of the inputs: leave out where the target is pad",
+        ),
+        (
             _nats(logits[:, 1:], ids[:, :-1], ids[:, :-1] != pad),
             "shifted the wrong way: that asks for the token before",
         ),

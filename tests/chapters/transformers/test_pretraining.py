@@ -229,6 +229,12 @@ RIGHT = {
     "exponent_and_floor": [law, law_aitken, law_torch],
 }
 
+
+def by_inputs(x: Any, ids: Any, pad: Any) -> Any:
+    kept = ids[:, :-1] != pad
+    return (F.cross_entropy(x[:, :-1].mT, ids[:, 1:], reduction="none") * kept).sum() / kept.sum()
+
+
 WRONG = [
     (
         "restore",
@@ -258,6 +264,7 @@ WRONG = [
     ("causal_loss", lambda x, i, p: -by_torch(x, i, p), "sign"),
     ("causal_loss", lambda x, i, p: by_torch(x, i, p).exp(), "perplexity"),
     ("causal_loss", lambda x, i, p: "low", "expected one number"),
+    ("causal_loss", by_inputs, "that of the inputs"),
     ("exponent_and_floor", lambda x, r: (-law(x, r)[0], law(x, r)[1]), "wrong sign"),
     ("exponent_and_floor", lambda x, r: law(x, r)[::-1], "E first"),
     ("exponent_and_floor", lambda x, r: (law(x, r)[0] * math.log(r), law(x, r)[1]), "not divided by ln r"),
