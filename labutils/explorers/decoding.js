@@ -33,7 +33,7 @@
     draw(pen, { tokens, whole, left }) {
       const rows = [...tokens.slice(0, SHOWN).map((token, i) => [token, whole[i], left[i]]),
         [`${whole.length - SHOWN} others`, sum(whole.slice(SHOWN)), sum(left.slice(SHOWN))]];
-      const bars = 104, room = pen.width - bars - 54, named = rows.slice(0, SHOWN);
+      const bars = 128, room = pen.width - bars - 54, named = rows.slice(0, SHOWN);
       const scale = Math.max(...named.flatMap(([, a, b]) => [a, b]));
       const short = (x) => (x === 0 ? "cut" : x < 0.005 ? "< 0.01" : x.toFixed(2));
       rows.forEach(([name, before, after], i) => {

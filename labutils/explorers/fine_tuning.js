@@ -20,7 +20,7 @@
   labutils.define("fine_tuning", {
     controls: [
       { name: "model", kind: "choice", label: "Model", options: NAMES, value: NAMES[0] },
-      { name: "rank", label: "Rank, width or number of vectors", min: 1, max: 256, log: true, value: 8,
+      { name: "rank", label: "Rank, width or number of vectors", min: 1, max: 128, value: 8,
         format: (rank) => String(Math.round(rank)) },
       { name: "matrices", kind: "choice", label: "LoRA changes", options: MATRICES, value: MATRICES[0] },
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import runpy
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def test_at_first_all_is_due_and_then_a_sample(stages: Any) -> None:
     reports = {"elsewhere": [alone(chapter) for chapter in CHAPTERS], "tests": [own(c) for c in CHAPTERS]}
     stages.record(first, reports)
     second = stages.plan()
-    assert len(second.elsewhere) == 1
+    assert len(second.elsewhere) == math.ceil(len(CHAPTERS) / 8)
     assert second.chapters == first.chapters  # as stored, each of them runs always
     assert set(second.pages) == set(first.pages)  # of pages none has passed yet
     assert stages.plan(everything=True).elsewhere == second.chapters
@@ -55,7 +56,7 @@ def test_at_first_all_is_due_and_then_a_sample(stages: Any) -> None:
 def test_a_part_has_its_own_chapters(stages: Any) -> None:
     sequences = {path.stem for path in NOTEBOOKS if path.parent.name == "sequences"}
     assert set(stages.plan(part="sequences").chapters) == sequences
-    with pytest.raises(SystemExit, match="No part nothing; there are foundations, "):
+    with pytest.raises(SystemExit, match=r"No part nothing; there are .*foundations, "):
         stages.plan(part="nothing")
 
 

@@ -229,15 +229,16 @@ SIZES = """() => [...document.querySelectorAll("#figure .panels > svg")].map((sv
 })"""
 
 
+@pytest.fixture(scope="module")
+def there(tiny: Path) -> Iterator[str]:
+    server = serve(tiny)
+    yield f"http://127.0.0.1:{server.server_port}/tiny.html"
+    server.shutdown()
+    server.server_close()
+
+
 class TestInABrowser:
     pytestmark = BROWSER_TESTS
-
-    @pytest.fixture(scope="module")
-    def there(self, tiny: Path) -> Iterator[str]:
-        server = serve(tiny)
-        yield f"http://127.0.0.1:{server.server_port}/tiny.html"
-        server.shutdown()
-        server.server_close()
 
     @pytest.fixture(params=["light", "dark", "dark, no scripts", "paper"])
     def shown(self, request: pytest.FixtureRequest, browser: Browser, there: str) -> Iterator[Page]:

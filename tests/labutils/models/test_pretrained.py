@@ -204,7 +204,7 @@ def test_the_shelf_asks_no_hub_and_a_hub_that_is_switched_off_is_not_asked(tmp_p
     said = hub("gpt2", "cut", tmp_path, HF_HUB_OFFLINE="1")
     assert "and HF_HUB_OFFLINE is set, and it was not downloaded before" in said
     folder = str(pretrained.POCKET["pocket-bert"])  # a folder of one's own is loaded as from a hub
-    assert hub(folder, "cut", tmp_path, HF_HUB_OFFLINE="1") == "BertForMaskedLM right False"
+    assert hub(folder, "cut", tmp_path, HF_HUB_OFFLINE="1") == "ModernBertForMaskedLM right False"
 
 
 # ---- Converting, with a stand-in for the half minute that it takes ----

@@ -43,7 +43,7 @@ def test_the_library_loads_the_folder_alone(name, monkeypatch):
     from transformers import AutoTokenizer
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    kind = "LlamaForCausalLM" if name == "pocket-gpt" else "BertForMaskedLM"
+    kind = "LlamaForCausalLM" if name == "pocket-gpt" else "ModernBertForMaskedLM"
     auto = transformers.AutoModelForCausalLM if name == "pocket-gpt" else transformers.AutoModelForMaskedLM
     theirs = auto.from_pretrained(POCKET[name], dtype=torch.float32).eval()
     ours, tokenizer = load(name)
