@@ -70,12 +70,12 @@
       const words = objective === CAUSAL ? "asked for, from the tokens before it" : "asked for; the answer stands below";
       pen.height += pen.keys(4, pen.height, [["box", "blue hollow", words], ["box", "faint hollow", "only seen"]]);
     },
-    say({ nSource, nTarget, answers, tokens, nSpans }, { objective, length }) {
+    say({ nSource, nTarget, answers, tokens, nSpans }, { objective, length, draw }) {
       const n = tokens.length;
       if (objective === CAUSAL) return `Each of ${answers} tokens is asked for, from those before it: ${answers} answers from ${n} tokens in one pass.`;
       if (objective === MASKED) return `${answers} of ${n} tokens are asked for, from both sides: ${answers} answers in one pass over ${n} tokens.`;
       return `${nSpans} ${nSpans === 1 ? "span is" : "spans are"} cut out for a mean length of ${length.toFixed(1)}: the encoder reads ${nSource} tokens, the decoder writes ${nTarget}, ` +
-        `of which ${answers} stood in the text.`;
+        `of which ${answers} stood in the text (draw ${draw}).`;
     },
   });
 })();
