@@ -40,7 +40,7 @@
         const y = 6 + 22 * i;
         pen.text(bars - 8, y + 13, name, i < SHOWN ? "end small code" : "end small quiet");
         if (i === SHOWN) { // its bar would make all others small
-          pen.text(bars, y + 13, after ? `${short(after)}, in the model ${short(before)}` : "cut", after ? "small" : "small quiet");
+          pen.text(bars, y + 13, after ? `${short(after)}${pen.width < 400 ? "; was" : ", in the model"} ${short(before)}` : "cut", after ? "small" : "small quiet");
           return;
         }
         if (after) pen.rect(bars, y + 1, Math.max(1, (after / scale) * room), 16, "blue");
