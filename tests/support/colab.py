@@ -46,17 +46,8 @@ INSTALLED = (
     "pip==24.1.2",
 )
 # These with all that they need; the last two lines are for the packages above.
-LENT = (
-    "accelerate",
-    "nltk",
-    "pandas",
-    "peft",
-    "scikit-learn",
-    "scipy",
-    "tokenizers",
-    "torch",
-    "transformers",
-)
+LENT = ("accelerate", "nltk", "pandas", "peft", "scikit-learn", "scipy", "tokenizers", "torch")
+LENT += ("transformers",)
 LENT += ("contourpy", "fonttools", "kiwisolver", "packaging", "pillow", "pyparsing", "python-dateutil")
 LENT += ("argon2-cffi", "jsonschema", "nbconvert", "prometheus-client", "send2trash", "terminado", "tornado")
 OWN = [pin.split("==")[0] for pin in INSTALLED]
