@@ -208,7 +208,9 @@ LAYERS = (  # a module uses those of earlier lines only
     {"coding", "data"},
     {"models"},
     {"generation", "objectives", "training"},
-    {"checks", "cli", "pocket"},
+    {"checks", "pocket"},
+    {"coursework"},
+    {"cli"},
 )
 
 

@@ -1,0 +1,234 @@
+"""The sandbox around students' code: bubblewrap or Docker, whichever works here; refused where neither does.
+
+It is probed, not assumed: a short program is run in it before the first submission. Nothing is mounted beneath
+a folder that students' code can write, and nothing of theirs exists yet while it is set up.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from labutils.coursework.lab import Limits
+
+__all__ = ["Sandbox", "SandboxError", "probe"]
+
+SOUND = (0, 12, 0)  # bubblewrap before it: CVE-2026-87766
+SCRATCH, BOOK = "/scratch", "/book"
+_PACKAGE = Path(__file__).resolve().parents[1]
+_RUNNER = "coursework/runner.py"
+_FLAGS = ("-B", "-s", "-P", "-X", "utf8")
+_ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "USER": "student",
+    "MPLBACKEND": "Agg",
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "HF_HUB_OFFLINE": "1",
+}
+_SYSTEM = ("/bin", "/sbin", "/lib", "/lib64", "/lib32")
+_SETTINGS = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/fonts")
+
+
+class SandboxError(RuntimeError):
+    """There is no sandbox here, or it does not do what it must."""
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A way to run students' code. `note` is what the report says of it."""
+
+    kind: str
+    version: str
+    note: str
+    image: str = ""
+    data: str = ""
+
+    def command(self, limits: Limits, name: str = "", program: Iterable[str] = ()) -> list[str]:
+        """Return the command that starts the runner (or `program`, arguments of Python) in a fresh sandbox."""
+        if self.kind == "bubblewrap":
+            return self._bubblewrap(limits, program)
+        if self.kind == "docker":
+            return self._docker(limits, name, program)
+        own = [*(program or [str(_PACKAGE / _RUNNER)])]
+        return [*_prlimit(limits, processes=False), sys.executable, *_FLAGS, *own]
+
+    def environment(self, scratch: str) -> dict[str, str] | None:
+        """Return the environment of the command itself; a cleared one where it runs without a sandbox."""
+        if self.kind != "none":
+            return None
+        found = {**_ENVIRONMENT, "HOME": scratch, "TMPDIR": scratch, "PATH": os.environ.get("PATH", os.defpath)}
+        return found | ({"LABUTILS_CACHE": self.data} if self.data else {})
+
+    def _bubblewrap(self, limits: Limits, program: Iterable[str]) -> list[str]:
+        root = os.getuid() == 0
+        words = ["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+        if not root:
+            words += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
+            words += ["--disable-userns"] if _numbers(self.version) >= (0, 8, 0) else []
+        words += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv", "--hostname", "lab"]
+        if root:  # needed to become another user, inside; given up with that
+            words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
+        for key, value in _ENVIRONMENT.items():
+            words += ["--setenv", key, value]
+        words += ["--setenv", "HOME", SCRATCH, "--setenv", "TMPDIR", SCRATCH, *self._mounts()]
+        size = str(256 * 1024 * 1024)
+        words += ["--perms", "1777", "--size", size, "--tmpfs", SCRATCH, "--symlink", SCRATCH, "/tmp"]  # noqa: S108
+        words += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", size, "--tmpfs", "/dev/shm"]  # noqa: S108
+        words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH, "--"]
+        if root:
+            uid = str(1_000_000_000 + os.getpid())  # of no account, and no other worker's
+            words += ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--no-new-privs"]
+            words += ["--bounding-set=-all", "--inh-caps=-all", "--"]
+        words += _prlimit(limits)
+        return [*words, _python(), *_FLAGS, *(program or [f"{BOOK}/labutils/{_RUNNER}"])]
+
+    def _mounts(self) -> list[str]:
+        """The system, Python, its packages and labutils, all read-only, below folders made for them."""
+        bound = ["/usr", *(path for path in _SETTINGS if Path(path).exists())]
+        for path in (sys.base_prefix, sys.prefix):
+            real = os.path.realpath(path)
+            if not any(real == other or real.startswith(other + "/") for other in bound):
+                bound.append(real)
+        if any(path.startswith((f"{SCRATCH}/", "/tmp/", "/dev/", "/proc/")) for path in bound):  # noqa: S108
+            raise SandboxError(f"Python lies below /tmp or {SCRATCH}, which students' code may write: move it")
+        words: list[str] = []
+        made: set[str] = set()
+        pairs = [(path, path) for path in bound] + [(str(_PACKAGE), f"{BOOK}/labutils")]
+        if self.data:
+            pairs.append((self.data, f"{BOOK}/data"))
+            words += ["--setenv", "LABUTILS_CACHE", f"{BOOK}/data"]
+        for source, target in pairs:
+            for parent in reversed(Path(target).parents[:-1]):
+                if str(parent) not in made:
+                    words += ["--perms", "0755", "--dir", str(parent)]
+                    made.add(str(parent))
+            words += ["--ro-bind", source, target]
+        for path in _SYSTEM:
+            if Path(path).is_symlink():
+                words += ["--symlink", str(Path(path).readlink()), path]
+            elif Path(path).is_dir():
+                words += ["--ro-bind", path, path]
+        return words
+
+    def _docker(self, limits: Limits, name: str, program: Iterable[str]) -> list[str]:
+        memory = f"{limits.memory_mb}m"
+        words = ["docker", "run", "--rm", "--interactive", "--name", name or f"labutils-{secrets.token_hex(8)}"]
+        words += ["--network", "none", "--read-only", "--cap-drop", "ALL", "--user", "65534:65534"]
+        words += ["--security-opt", "no-new-privileges", "--pids-limit", str(limits.processes)]
+        words += ["--memory", memory, "--memory-swap", memory, "--cpus", "1", "--ulimit", "core=0"]
+        words += ["--ulimit", "nofile=256:256", "--tmpfs", f"{SCRATCH}:rw,mode=1777,size=256m", "--workdir", SCRATCH]
+        for key, value in {**_ENVIRONMENT, "HOME": SCRATCH, "TMPDIR": SCRATCH}.items():
+            words += ["--env", f"{key}={value}"] if key != "PATH" else []
+        words += [self.image, "python", *_FLAGS]
+        return [*words, *(program or ["-m", "labutils.coursework.runner"])]
+
+
+def _python() -> str:
+    """The interpreter at the place that is mounted: a virtual environment may be reached through a link."""
+    return os.path.realpath(sys.prefix) + "/bin/" + ("python3" if sys.prefix == sys.base_prefix else "python")
+
+
+def _prlimit(limits: Limits, *, processes: bool = True) -> list[str]:
+    if not shutil.which("prlimit"):
+        return []
+    words = ["prlimit", f"--as={limits.memory_mb * 1_000_000}", f"--cpu={int(limits.seconds) + 5}", "--core=0"]
+    words += ["--nofile=256", "--fsize=268435456"]
+    return [*words, *([f"--nproc={limits.processes}"] if processes else []), "--"]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def probe(*, unsafe: bool = False, kind: str = "", image: str = "", data: str = "") -> Sandbox:
+    """Return a sandbox that works here. SandboxError says why there is none, unless `unsafe` is meant.
+
+    `kind` asks for "bubblewrap" or "docker"; `image` is the Docker image, with labutils in it; `data` a folder
+    of data sets (the cache of `labutils data`) that students' code may read.
+    """
+    if unsafe:
+        note = "NO SANDBOX: students' code ran as you, with your files and your network (--unsafe)"
+        return Sandbox("none", "", note, data=data)
+    reasons = []
+    for name in [kind] if kind else ["bubblewrap", "docker"]:
+        try:
+            return _bubblewrap(data) if name == "bubblewrap" else _docker(image)
+        except SandboxError as error:
+            reasons.append(f"{name}: {error}")
+    raise SandboxError(
+        "no sandbox works here, and students' code is not run without one. " + "; ".join(reasons) + ". "
+        "On Debian and Ubuntu: apt install bubblewrap. --unsafe runs it as you, unprotected: for code you trust alone"
+    )
+
+
+def _version(*command: str) -> str:
+    if not shutil.which(command[0]):
+        raise SandboxError("it is not installed")
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise SandboxError("it does not answer") from error
+    if run.returncode:
+        raise SandboxError(f"it does not work: {(run.stderr or run.stdout).strip()[-200:]}")
+    return run.stdout.strip().rpartition(" ")[2]
+
+
+def _bubblewrap(data: str) -> Sandbox:
+    version = _version("bwrap", "--version")
+    note = f"bubblewrap {version}, {'as root, students as a user of no account' if os.getuid() == 0 else 'as you'}"
+    if _numbers(version) < SOUND:
+        note += (
+            "; before 0.12.0 it has CVE-2026-87766 (paths made during set-up follow links): "
+            "here nothing is mounted below what students can write"
+        )
+    return _tried(Sandbox("bubblewrap", version, note + "; it shares this computer's kernel", data=data))
+
+
+def _docker(image: str) -> Sandbox:
+    version = _version("docker", "version", "--format", "{{.Server.Version}}")
+    image = image or os.environ.get("LABUTILS_COURSEWORK_IMAGE", "")
+    if not image:
+        raise SandboxError("name an image that has labutils in it, with --image")
+    return _tried(Sandbox("docker", version, f"Docker {version}, image {image}", image))
+
+
+_TRIAL = """
+import os, socket, sys
+import labutils.coursework.runner
+faults = []
+for path in ("/", "/usr", "/etc", "/book/labutils"):
+    try:
+        open(path + "/labutils-probe", "w"); faults.append("writes " + path)
+    except OSError: pass
+try:
+    socket.create_connection(("192.0.2.1", 9), 0.5); faults.append("network")
+except OSError: pass
+if os.getuid() == 0 or os.geteuid() == 0: faults.append("root")
+open("scratch-probe", "w").close()
+print("; ".join(faults) or "sound")
+"""
+
+
+def _tried(sandbox: Sandbox) -> Sandbox:
+    """Run a program in the sandbox that tries what it must not be able to do."""
+    program = f"import sys; sys.path.insert(0, {BOOK!r})\n{_TRIAL}"
+    command = sandbox.command(Limits(), program=["-c", program])
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise SandboxError("a trial program did not end in it") from error
+    if run.stdout.strip() != "sound":
+        raise SandboxError(f"a trial program in it said: {(run.stdout + run.stderr).strip()[-300:] or 'nothing'}")
+    return sandbox
