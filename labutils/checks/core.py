@@ -171,7 +171,7 @@ def check(name: str = "", answer: object = _NOT_GIVEN) -> None:
     """Check the answer to an exercise and print what was found.
 
     `name` is "chapter.exercise"; `answer` is the function or the value that the exercise asks for. In a lab,
-    `check("q2")` looks the answer up in the notebook, and `check()` does that for every question with a check.
+    `check("q2")` looks the answer up in the notebook, and `check()` does so for every question with a check.
     """
     degrade()
     if not name:

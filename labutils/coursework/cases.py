@@ -38,9 +38,10 @@ class Call:
 class Build:
     """A module built, given weights, and called.
 
-    `init` are the keyword arguments of its constructor, `state` the weights by name (arrays; None leaves those
-    it was made with, `strict` as in load_state_dict), `method` what is called with `args`. With `wants` "trainable" the result is the
-    sorted list of (name, shape) of the parameters that would be trained; with "both", that after the output.
+    `init` are the keyword arguments of its constructor, `state` the weights by name (arrays; None leaves what
+    it was made with; `strict` as in load_state_dict), `method` what is called with `args`. With `wants`
+    "trainable" the result is the sorted list of (name, shape) of the parameters that would be trained; with
+    "both", that after the output.
     """
 
     init: Mapping[str, Any] = field(default_factory=dict)
@@ -78,7 +79,7 @@ def sent(case: Call | Build) -> dict[str, Any]:
 def equal(found: Any, expected: Any, rtol: float = 1e-4, atol: float = 1e-6) -> bool:
     """Return whether what was found is what was expected: numbers nearly, text and structure exactly.
 
-    A list does for a tuple and for an array of its numbers; one number in a dict or text does for nothing else.
+    A list does for a tuple and for an array of its numbers; nothing else does for a number.
     """
     if expected is None or isinstance(expected, str | bytes):
         return type(found) is type(expected) and bool(found == expected)

@@ -1,4 +1,4 @@
-"""Python source in notebooks: IPython's own syntax dropped, names that a cell defines, solutions between markers."""
+"""Python source in notebooks: IPython's own syntax, names that a cell defines, solutions between markers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import ast
 import re
 import textwrap
 
-__all__ = ["BEGIN", "END", "Marker", "defined", "last_defined", "literal", "plain", "solution_lines", "without_solution"]
+__all__ = [
+    "BEGIN",
+    "END",
+    "Marker",
+    "defined",
+    "last_defined",
+    "literal",
+    "plain",
+    "solution_lines",
+    "without_solution",
+]
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 _MAGIC = re.compile(r"^(\s*)(?:[%!?]|[\w.]+\s*=\s*[%!]|[\w.\[\]'\"]+\?{1,2}\s*$)")
@@ -18,7 +28,7 @@ class Marker(ValueError):  # noqa: N818  (named for what is wrong)
 
 
 def plain(source: str) -> str:
-    """Return a cell's source as plain Python: magics and shell lines become `pass`, cells of another language nothing.
+    """Return a cell's source as plain Python: magics and shell lines become `pass`, other languages nothing.
 
     Only lines that Python cannot read are touched: a string with a line that begins with % stays.
     """
@@ -69,7 +79,9 @@ def defined(source: str) -> list[str]:
 def last_defined(source: str, kind: str) -> str | None:
     """Return the last name that a cell defines and that may be an answer of this kind; None without one."""
     parsed = tree(plain(source))
-    wanted = {"function": (ast.FunctionDef,), "module": (ast.ClassDef,)}.get(kind, (ast.Assign, ast.AnnAssign))
+    wanted = {"function": (ast.FunctionDef,), "module": (ast.ClassDef,)}.get(
+        kind, (ast.Assign, ast.AnnAssign)
+    )
     body = [node for node in (parsed.body if parsed else []) if isinstance(node, wanted)]
     if not body:
         return None
@@ -84,7 +96,11 @@ def literal(source: str, name: str) -> str | None:
     for node in parsed.body if parsed else []:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             for target in node.targets:
-                if isinstance(target, ast.Name) and target.id == name and isinstance(node.value.value, str | int):
+                if (
+                    isinstance(target, ast.Name)
+                    and target.id == name
+                    and isinstance(node.value.value, str | int)
+                ):
                     found = str(node.value.value)
     return found
 

@@ -14,7 +14,7 @@ __all__ = ["Found", "find", "other_lab", "personal_id"]
 
 @dataclass(frozen=True)
 class Found:
-    """Where an answer is: `cell` (None if nowhere), the `name` it binds, `text` of a text, and how it was found."""
+    """Where an answer is: `cell` (None if nowhere), the `name` it binds, the `text` of a text."""
 
     cell: int | None
     name: str = ""
@@ -33,8 +33,12 @@ def find(lab: Lab, notebook: Notebook) -> dict[str, Found]:
 
 
 def _marked(question: Question, cells: tuple[Cell, ...], kind: str) -> list[int]:
-    tagged = [n for n, cell in enumerate(cells) if cell.kind == kind and cell.value("question") == question.id]
-    return tagged or [n for n, cell in enumerate(cells) if cell.kind == kind and question.cell and cell.id == question.cell]
+    tagged = [
+        n for n, cell in enumerate(cells) if cell.kind == kind and cell.value("question") == question.id
+    ]
+    return tagged or [
+        n for n, cell in enumerate(cells) if cell.kind == kind and question.cell and cell.id == question.cell
+    ]
 
 
 def _find(lab: Lab, question: Question, cells: tuple[Cell, ...]) -> Found:
@@ -46,7 +50,9 @@ def _find(lab: Lab, question: Question, cells: tuple[Cell, ...]) -> Found:
     naming = [
         n
         for n, cell in enumerate(cells)
-        if cell.kind == "code" and cell.value("question") not in others and question.defines in code.defined(cell.source)
+        if cell.kind == "code"
+        and cell.value("question") not in others
+        and question.defines in code.defined(cell.source)
     ]
     for group, note in ((touched, ""), ([n for n in naming if n not in marked], "found by its name")):
         named = [n for n in group if n in naming and not _same(cells[n].source, question.stub)]
@@ -69,7 +75,9 @@ def _text(lab: Lab, question: Question, cells: tuple[Cell, ...]) -> Found:
         marked = _after_prompt(lab, question, cells)
     if not marked:
         return Found(None)
-    source = max((cells[n].source for n in marked), key=lambda text: (not _same(text, question.stub), len(text)))
+    source = max(
+        (cells[n].source for n in marked), key=lambda text: (not _same(text, question.stub), len(text))
+    )
     stub = [line.strip() for line in question.stub.splitlines() if line.strip()]
     kept = "\n".join(line for line in source.splitlines() if line.strip() not in stub).strip()
     return Found(marked[-1], text=kept, untouched=not kept)

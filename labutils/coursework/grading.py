@@ -43,7 +43,9 @@ class _Run:
     words: str = ""
 
 
-def grade(lab: Lab, content: bytes, student: str, secret: bytes, sandbox: Sandbox, own: str | None = None) -> dict[str, Any]:
+def grade(
+    lab: Lab, content: bytes, student: str, secret: bytes, sandbox: Sandbox, own: str | None = None
+) -> dict[str, Any]:
     """Return the result of a submission as plain data; whatever is in it, this returns.
 
     `student` is who handed it in, `own` the id that personal data are drawn from, if a roster knows it.
@@ -65,10 +67,15 @@ def grade(lab: Lab, content: bytes, student: str, secret: bytes, sandbox: Sandbo
     puts = {
         question.id: asked(lab, question, secret, student, digest, own or stated)
         for question in lab.questions
-        if question.kind != "text" and found[question.id].cell is not None and not found[question.id].untouched
+        if question.kind != "text"
+        and found[question.id].cell is not None
+        and not found[question.id].untouched
     }
     run = _run(lab, notebook, found, puts, sandbox) if puts else _Run({}, {}, {})
-    marks = [_marked(lab, found[question.id], puts.get(question.id), run, question.id) for question in lab.questions]
+    marks = [
+        _marked(lab, found[question.id], puts.get(question.id), run, question.id)
+        for question in lab.questions
+    ]
     status, reason = _status(marks, run)
     if run.noise:
         notes.append(f"{run.noise} lines that were none of the runner's came out of the sandbox")
@@ -98,13 +105,19 @@ def _notes(found: dict[str, Found], own: str | None, stated: str | None) -> list
     return notes
 
 
-def _run(lab: Lab, notebook: Notebook, found: dict[str, Found], puts: dict[str, Asked], sandbox: Sandbox) -> _Run:
+def _run(
+    lab: Lab, notebook: Notebook, found: dict[str, Found], puts: dict[str, Asked], sandbox: Sandbox
+) -> _Run:
     """Run the notebook; a cell or question that ends the process is left out, and the rest runs again."""
     run = _Run({}, {}, {})
     cells = [{"source": cell.source if cell.kind == "code" else ""} for cell in notebook.cells]
     left = lab.limits.seconds
     while run.attempts < _ATTEMPTS and left > 1 and set(puts) - set(run.answers):
-        open_ = [put.sent(found[name].cell or 0, found[name].name) for name, put in puts.items() if name not in run.answers]
+        open_ = [
+            put.sent(found[name].cell or 0, found[name].name)
+            for name, put in puts.items()
+            if name not in run.answers
+        ]
         job = {
             "cells": cells,
             "questions": open_,
@@ -116,7 +129,9 @@ def _run(lab: Lab, notebook: Notebook, found: dict[str, Found], puts: dict[str, 
         run.attempts += 1
         left -= outcome.seconds
         if not outcome.started and outcome.ended == "exit":
-            raise SandboxError(f"the sandbox did not start: {outcome.words.strip()[-300:] or 'it said nothing'}")
+            raise SandboxError(
+                f"the sandbox did not start: {outcome.words.strip()[-300:] or 'it said nothing'}"
+            )
         _collect(run, outcome, puts)
         if outcome.ended == "done" or not _blame(run, outcome, len(cells), puts):
             break
@@ -140,7 +155,7 @@ def _blame(run: _Run, outcome: Outcome, cells: int, puts: dict[str, Asked]) -> b
     """Note which cell or question ended the process; False where none can be told."""
     lost = _LOST[outcome.ended]
     kind, which = outcome.last or ("", None)
-    if kind == "cell" and 0 <= which < cells and which not in run.lost_cells:
+    if kind == "cell" and isinstance(which, int) and 0 <= which < cells and which not in run.lost_cells:
         run.lost_cells[which] = lost
         return True
     if kind == "question" and which in puts and which not in run.answers:
@@ -161,7 +176,11 @@ def _marked(lab: Lab, found: Found, put: Asked | None, run: _Run, name: str) -> 
     if found.cell in run.lost_cells and (answer is None or answer.get("status") == "undefined"):
         return blank(question, run.lost_cells[found.cell], f"cell {found.cell + 1} did")
     if put is None or answer is None:
-        return blank(question, next(iter(run.lost_cells.values()), "crashed"), "another part of the notebook ended the run")
+        return blank(
+            question,
+            next(iter(run.lost_cells.values()), "crashed"),
+            "another part of the notebook ended the run",
+        )
     got = mark(lab, put, answer)
     fault = run.faults.get(found.cell)
     if answer.get("status") == "undefined" and fault:
@@ -183,6 +202,8 @@ def _status(marks: list[Mark], run: _Run) -> tuple[str, str]:
         return "question missing", f"Not in the notebook: {', '.join(missing)}."
     if faulty:
         return "partial", "; ".join(f"{mark.id}: {mark.sentence}" for mark in faulty)
-    if sum(mark.points for mark in marks) == 0 and all(mark.status in ("unanswered", "by hand") for mark in marks):
+    if sum(mark.points for mark in marks) == 0 and all(
+        mark.status in ("unanswered", "by hand") for mark in marks
+    ):
         return "graded", "No question is answered." if not coded else "Every question was looked at."
     return "graded", "Every question was looked at."

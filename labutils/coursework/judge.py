@@ -59,11 +59,19 @@ class Asked:
     def sent(self, cell: int, name: str) -> dict[str, Any]:
         """Return what the sandbox is told: inputs, no expected value."""
         cases = [sent(case) for case in self.cases]
-        return {"id": self.question.id, "kind": self.question.kind, "cell": cell, "name": name, "cases": cases}
+        return {
+            "id": self.question.id,
+            "kind": self.question.kind,
+            "cell": cell,
+            "name": name,
+            "cases": cases,
+        }
 
 
-def asked(lab: Lab, question: Question, secret: bytes, student: str, content_hash: str, own: str | None) -> Asked:
-    """Draw what a question asks of one submission: other inputs for every student and every version handed in."""
+def asked(
+    lab: Lab, question: Question, secret: bytes, student: str, content_hash: str, own: str | None
+) -> Asked:
+    """Draw what a question asks of one submission: other inputs for every version handed in."""
 
     def own_data() -> Any:
         if own is None:
@@ -79,9 +87,7 @@ def asked(lab: Lab, question: Question, secret: bytes, student: str, content_has
 
 def blank(question: Question, status: str, note: str = "", sentence: str = "") -> Mark:
     """Return a mark without points."""
-    return Mark(
-        question.id, question.kind, 0.0, question.points, status, sentence or SENTENCES[status], note
-    )
+    return Mark(question.id, question.kind, 0.0, question.points, status, sentence or SENTENCES[status], note)
 
 
 def mark(lab: Lab, put: Asked, answer: dict[str, Any]) -> Mark:
@@ -90,7 +96,9 @@ def mark(lab: Lab, put: Asked, answer: dict[str, Any]) -> Mark:
     if status in ("unanswered", "timeout", "crashed", "unreadable", "out of memory"):
         return blank(question, str(status))
     if status == "undefined":
-        return blank(question, "error", sentence="The name it should define was not there after its cell had run.")
+        return blank(
+            question, "error", sentence="The name it should define was not there after its cell had run."
+        )
     wanted: list[Any] = put.cases or [None]
     if status != "answered" or not isinstance(results, list) or len(results) != len(wanted):
         return blank(question, "unreadable", "a malformed answer came out of the sandbox")
@@ -108,7 +116,9 @@ def mark(lab: Lab, put: Asked, answer: dict[str, Any]) -> Mark:
     share = right / len(wanted) if lab.partial(question) else 0.0
     status = "partly right" if share else statuses[first]
     note = f"{right} of {len(wanted)} cases right" + (f"; {notes[first]}" if notes[first] else "")
-    return Mark(question.id, question.kind, round(question.points * share, 2), question.points, status, sentence, note)
+    return Mark(
+        question.id, question.kind, round(question.points * share, 2), question.points, status, sentence, note
+    )
 
 
 def _one(lab: Lab, put: Asked, case: Any, result: Any) -> tuple[str, str, str]:
@@ -134,12 +144,16 @@ def _one(lab: Lab, put: Asked, case: Any, result: Any) -> tuple[str, str, str]:
         return "right", "", ""
     if isinstance(verdict, str):
         allowed = verdict in lab.sentences or verdict.startswith("The notebook states no student id")
-        return "wrong", verdict if allowed else "", "" if allowed else f"not shown to the student: {verdict[:300]}"
+        return (
+            "wrong",
+            verdict if allowed else "",
+            "" if allowed else f"not shown to the student: {verdict[:300]}",
+        )
     return "wrong", "", ""
 
 
 def told(fault: dict[str, Any]) -> tuple[str, str, str]:
-    """Return status, sentence and note of a fault that the runner told; no word of the student's gets through."""
+    """Return status, sentence and note of a fault that the runner told; no word of a student's comes through."""
     kind = fault.get("type")
     if kind in ("timeout", "out of memory"):
         return kind, "", ""

@@ -140,9 +140,7 @@ def load(path: Path) -> Lab:
     _complete(module, questions, checks.name)
     limits = Limits(**getattr(module, "LIMITS", {}))
     title = str(about.get("title") or about["name"])
-    return Lab(
-        about["name"], title, path, notebook, questions, module, _sentences(source), limits, digest
-    )
+    return Lab(about["name"], title, path, notebook, questions, module, _sentences(source), limits, digest)
 
 
 def _question(cell: Cell) -> Question:
@@ -150,7 +148,7 @@ def _question(cell: Cell) -> Question:
     if not name.isidentifier():
         raise LabError(f"question={name}: a question's name is an identifier, as q1")
     if kind not in KINDS or (kind == "text") != (cell.kind == "markdown"):
-        raise LabError(f"{name} is of kind={kind or '?'} in a {cell.kind} cell: text stands in a markdown cell, else code")
+        raise LabError(f"{name} is of kind={kind or '?'} in a {cell.kind} cell: text stands in markdown")
     try:
         worth = float(points)
         stub = code.without_solution(cell.source, _text_stub(name) if kind == "text" else None)

@@ -101,5 +101,7 @@ def _cell(cell: Any) -> Cell:
     metadata = metadata if isinstance(metadata, dict) else {}
     tags = metadata.get("tags")
     tags = tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
-    ids = [name for name in (cell.get("id"), metadata.get("id")) if isinstance(name, str)]  # Colab: the second
+    ids = [
+        name for name in (cell.get("id"), metadata.get("id")) if isinstance(name, str)
+    ]  # Colab: the second
     return Cell(cell["cell_type"], source, tags, ids[0] if ids else "", _own(metadata))

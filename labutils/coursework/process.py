@@ -1,4 +1,4 @@
-"""Run one job in a sandbox: lines of JSON read with a bound on all of it, time and memory watched, ended for sure."""
+"""Run one job in a sandbox: its lines read within bounds, time and memory watched, ended for sure."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def _resident(pid: int) -> int:
 
 
 def _end(process: subprocess.Popen[bytes], reading: int, sandbox: Sandbox, name: str) -> None:
-    """End everything that runs in the sandbox: the first process of its namespace, its group, the container."""
+    """End everything that runs in the sandbox: its namespace, its group, the container."""
     os.set_blocking(reading, False)
     below = _children(process.pid)
     with contextlib.suppress(OSError, ValueError, TypeError):

@@ -57,11 +57,17 @@ def _fault(error: BaseException) -> dict[str, Any]:
         return {"type": "unreadable", "what": str(error)[:200]}
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error)[:300]:
         return {"type": "out of memory"}
-    kind = next((base.__name__ for base in type(error).__mro__ if getattr(builtins, base.__name__, None) is base), "")
+    kind = next(
+        (base.__name__ for base in type(error).__mro__ if getattr(builtins, base.__name__, None) is base), ""
+    )
     own = type(error).__name__ if type(error) is getattr(builtins, type(error).__name__, None) else ""
     found: dict[str, Any] = {"type": own or f"{kind} of its own kind"}
     with contextlib.suppress(Exception):
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("<cell ")]
+        frames = [
+            frame
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename.startswith("<cell ")
+        ]
         if isinstance(error, SyntaxError) and str(error.filename).startswith("<cell "):
             found |= {"cell": int(str(error.filename)[6:-1]), "line": error.lineno}
         elif frames:
@@ -81,7 +87,8 @@ def run_cells(job: dict[str, Any], space: types.ModuleType, emit: Emit) -> dict[
         emit({"cell": number})
         try:
             _limited(job["cell_seconds"])
-            exec(compile(plain(cell["source"]), f"<cell {number}>", "exec", dont_inherit=True), space.__dict__)  # noqa: S102
+            program = compile(plain(cell["source"]), f"<cell {number}>", "exec", dont_inherit=True)
+            exec(program, space.__dict__)  # noqa: S102
         except BaseException as error:  # a student's cell may raise anything, SystemExit too
             signal.setitimer(signal.ITIMER_REAL, 0)
             emit({"cell": number, "fault": fault(error)})
@@ -139,7 +146,9 @@ def _built(kind: Any, case: dict[str, Any]) -> Any:
         module.load_state_dict(state, strict=case["strict"])
     if hasattr(module, "eval"):
         module.eval()
-    trainable = sorted((name, tuple(part.shape)) for name, part in module.named_parameters() if part.requires_grad)
+    trainable = sorted(
+        (name, tuple(part.shape)) for name, part in module.named_parameters() if part.requires_grad
+    )
     if case["wants"] == "trainable":
         return trainable
     args = decode(case["args"], tensors=True)
@@ -210,7 +219,12 @@ def run(job: dict[str, Any], emit: Emit) -> None:
     for question in job["questions"]:
         if question["id"] in captured:
             emit({"asked": question["id"]})
-            emit({"question": question["id"], **apart(question, captured[question["id"]], job["question_seconds"])})
+            emit(
+                {
+                    "question": question["id"],
+                    **apart(question, captured[question["id"]], job["question_seconds"]),
+                }
+            )
         else:
             emit({"question": question["id"], "status": "undefined"})
     emit({"done": True})

@@ -1,6 +1,6 @@
 """The sandbox around students' code: bubblewrap or Docker, whichever works here; refused where neither does.
 
-It is probed, not assumed: a short program is run in it before the first submission. Nothing is mounted beneath
+It is probed, not assumed: a short program is run in it before the first submission. Nothing is mounted below
 a folder that students' code can write, and nothing of theirs exists yet while it is set up.
 """
 
@@ -22,6 +22,7 @@ __all__ = ["Sandbox", "SandboxError", "probe"]
 
 SOUND = (0, 12, 0)  # bubblewrap before it: CVE-2026-87766
 SCRATCH, BOOK = "/scratch", "/book"
+_SHARED, _TEMPORARY = _SHARED, "/tmp"  # noqa: S108
 _PACKAGE = Path(__file__).resolve().parents[1]
 _RUNNER = "coursework/runner.py"
 _FLAGS = ("-B", "-s", "-P", "-X", "utf8")
@@ -56,7 +57,7 @@ class Sandbox:
     data: str = ""
 
     def command(self, limits: Limits, name: str = "", program: Iterable[str] = ()) -> list[str]:
-        """Return the command that starts the runner (or `program`, arguments of Python) in a fresh sandbox."""
+        """Return the command that starts the runner (or `program`, for Python) in a fresh sandbox."""
         if self.kind == "bubblewrap":
             return self._bubblewrap(limits, program)
         if self.kind == "docker":
@@ -68,24 +69,55 @@ class Sandbox:
         """Return the environment of the command itself; a cleared one where it runs without a sandbox."""
         if self.kind != "none":
             return None
-        found = {**_ENVIRONMENT, "HOME": scratch, "TMPDIR": scratch, "PATH": os.environ.get("PATH", os.defpath)}
+        found = {
+            **_ENVIRONMENT,
+            "HOME": scratch,
+            "TMPDIR": scratch,
+            "PATH": os.environ.get("PATH", os.defpath),
+        }
         return found | ({"LABUTILS_CACHE": self.data} if self.data else {})
 
     def _bubblewrap(self, limits: Limits, program: Iterable[str]) -> list[str]:
         root = os.getuid() == 0
-        words = ["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+        words = [
+            "bwrap",
+            "--unshare-ipc",
+            "--unshare-pid",
+            "--unshare-net",
+            "--unshare-uts",
+            "--unshare-cgroup-try",
+        ]
         if not root:
             words += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
             words += ["--disable-userns"] if _numbers(self.version) >= (0, 8, 0) else []
-        words += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv", "--hostname", "lab"]
+        words += [
+            "--die-with-parent",
+            "--new-session",
+            "--cap-drop",
+            "ALL",
+            "--clearenv",
+            "--hostname",
+            "lab",
+        ]
         if root:  # needed to become another user, inside; given up with that
             words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
         for key, value in _ENVIRONMENT.items():
             words += ["--setenv", key, value]
         words += ["--setenv", "HOME", SCRATCH, "--setenv", "TMPDIR", SCRATCH, *self._mounts()]
         size = str(256 * 1024 * 1024)
-        words += ["--perms", "1777", "--size", size, "--tmpfs", SCRATCH, "--symlink", SCRATCH, "/tmp"]  # noqa: S108
-        words += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", size, "--tmpfs", "/dev/shm"]  # noqa: S108
+        words += ["--perms", "1777", "--size", size, "--tmpfs", SCRATCH, "--symlink", SCRATCH, _TEMPORARY]
+        words += [
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            "--perms",
+            "1777",
+            "--size",
+            size,
+            "--tmpfs",
+            _SHARED,
+        ]
         words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH, "--"]
         if root:
             uid = str(1_000_000_000 + os.getpid())  # of no account, and no other worker's
@@ -101,8 +133,10 @@ class Sandbox:
             real = os.path.realpath(path)
             if not any(real == other or real.startswith(other + "/") for other in bound):
                 bound.append(real)
-        if any(path.startswith((f"{SCRATCH}/", "/tmp/", "/dev/", "/proc/")) for path in bound):  # noqa: S108
-            raise SandboxError(f"Python lies below /tmp or {SCRATCH}, which students' code may write: move it")
+        if any(path.startswith((f"{SCRATCH}/", f"{_TEMPORARY}/", "/dev/", "/proc/")) for path in bound):
+            raise SandboxError(
+                f"Python lies below /tmp or {SCRATCH}, which students' code may write: move it"
+            )
         words: list[str] = []
         made: set[str] = set()
         pairs = [(path, path) for path in bound] + [(str(_PACKAGE), f"{BOOK}/labutils")]
@@ -124,11 +158,25 @@ class Sandbox:
 
     def _docker(self, limits: Limits, name: str, program: Iterable[str]) -> list[str]:
         memory = f"{limits.memory_mb}m"
-        words = ["docker", "run", "--rm", "--interactive", "--name", name or f"labutils-{secrets.token_hex(8)}"]
+        words = [
+            "docker",
+            "run",
+            "--rm",
+            "--interactive",
+            "--name",
+            name or f"labutils-{secrets.token_hex(8)}",
+        ]
         words += ["--network", "none", "--read-only", "--cap-drop", "ALL", "--user", "65534:65534"]
         words += ["--security-opt", "no-new-privileges", "--pids-limit", str(limits.processes)]
         words += ["--memory", memory, "--memory-swap", memory, "--cpus", "1", "--ulimit", "core=0"]
-        words += ["--ulimit", "nofile=256:256", "--tmpfs", f"{SCRATCH}:rw,mode=1777,size=256m", "--workdir", SCRATCH]
+        words += [
+            "--ulimit",
+            "nofile=256:256",
+            "--tmpfs",
+            f"{SCRATCH}:rw,mode=1777,size=256m",
+            "--workdir",
+            SCRATCH,
+        ]
         for key, value in {**_ENVIRONMENT, "HOME": SCRATCH, "TMPDIR": SCRATCH}.items():
             words += ["--env", f"{key}={value}"] if key != "PATH" else []
         words += [self.image, "python", *_FLAGS]
@@ -143,7 +191,12 @@ def _python() -> str:
 def _prlimit(limits: Limits, *, processes: bool = True) -> list[str]:
     if not shutil.which("prlimit"):
         return []
-    words = ["prlimit", f"--as={limits.memory_mb * 1_000_000}", f"--cpu={int(limits.seconds) + 5}", "--core=0"]
+    words = [
+        "prlimit",
+        f"--as={limits.memory_mb * 1_000_000}",
+        f"--cpu={int(limits.seconds) + 5}",
+        "--core=0",
+    ]
     words += ["--nofile=256", "--fsize=268435456"]
     return [*words, *([f"--nproc={limits.processes}"] if processes else []), "--"]
 
@@ -155,8 +208,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 def probe(*, unsafe: bool = False, kind: str = "", image: str = "", data: str = "") -> Sandbox:
     """Return a sandbox that works here. SandboxError says why there is none, unless `unsafe` is meant.
 
-    `kind` asks for "bubblewrap" or "docker"; `image` is the Docker image, with labutils in it; `data` a folder
-    of data sets (the cache of `labutils data`) that students' code may read.
+    `kind` asks for "bubblewrap" or "docker"; `image` is the Docker image, with labutils in it; `data` a
+    folder of data sets (the cache of `labutils data`) that students' code may read.
     """
     if unsafe:
         note = "NO SANDBOX: students' code ran as you, with your files and your network (--unsafe)"
@@ -169,7 +222,7 @@ def probe(*, unsafe: bool = False, kind: str = "", image: str = "", data: str = 
             reasons.append(f"{name}: {error}")
     raise SandboxError(
         "no sandbox works here, and students' code is not run without one. " + "; ".join(reasons) + ". "
-        "On Debian and Ubuntu: apt install bubblewrap. --unsafe runs it as you, unprotected: for code you trust alone"
+        "On Debian and Ubuntu: apt install bubblewrap. --unsafe runs it as you, unprotected"
     )
 
 
@@ -187,7 +240,8 @@ def _version(*command: str) -> str:
 
 def _bubblewrap(data: str) -> Sandbox:
     version = _version("bwrap", "--version")
-    note = f"bubblewrap {version}, {'as root, students as a user of no account' if os.getuid() == 0 else 'as you'}"
+    who = "started by root, students' code as a user of no account" if os.getuid() == 0 else "started by you"
+    note = f"bubblewrap {version}, {who}"
     if _numbers(version) < SOUND:
         note += (
             "; before 0.12.0 it has CVE-2026-87766 (paths made during set-up follow links): "
@@ -230,5 +284,7 @@ def _tried(sandbox: Sandbox) -> Sandbox:
     except subprocess.TimeoutExpired as error:
         raise SandboxError("a trial program did not end in it") from error
     if run.stdout.strip() != "sound":
-        raise SandboxError(f"a trial program in it said: {(run.stdout + run.stderr).strip()[-300:] or 'nothing'}")
+        raise SandboxError(
+            f"a trial program in it said: {(run.stdout + run.stderr).strip()[-300:] or 'nothing'}"
+        )
     return sandbox

@@ -1,7 +1,7 @@
 """Values as JSON, in and out of the sandbox: plain data only, never pickled, sized and checked.
 
 Numbers, text, lists, tuples, dicts with text keys, NumPy's arrays and torch's tensors. What comes out of a
-sandbox is decoded by `decode`, which trusts nothing: types, shapes and sizes are checked before memory is used.
+sandbox is decoded by `decode`, which trusts nothing: types, shapes and sizes are checked first.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _array(value: np.ndarray[Any, Any], kind: str) -> Any:
 
 
 def decode(value: Any, depth: int = 0, *, tensors: bool = False) -> Any:
-    """Return what `encode` was given; tensors as arrays unless `tensors`. WireError for anything malformed."""
+    """Return what `encode` was given; tensors as arrays unless `tensors`. WireError where malformed."""
     if depth > MAX_DEPTH:
         raise WireError(f"nested deeper than {MAX_DEPTH}")
     if value is None or isinstance(value, (bool, float, str)):
@@ -144,7 +144,9 @@ def _decode_array(value: dict[str, Any], *, as_tensor: bool) -> Any:
         raise WireError("a malformed array")
     if not all(type(side) is int and 0 <= side <= MAX_BYTES for side in shape):
         raise WireError("an array of a malformed shape")
-    if len(text) > 2 * MAX_BYTES or math.prod(shape) * _DTYPES[dtype] != len(text) // 4 * 3 - text[-2:].count("="):
+    if len(text) > 2 * MAX_BYTES or math.prod(shape) * _DTYPES[dtype] != len(text) // 4 * 3 - text[-2:].count(
+        "="
+    ):
         raise WireError("an array whose size is not that of its shape")
     try:
         raw = base64.b64decode(text, validate=True)
@@ -169,4 +171,3 @@ def loads(line: bytes | str) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError, MemoryError) as error:
         raise WireError(f"not JSON ({type(error).__name__})") from error
-
