@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labutils.coursework import code
@@ -27,9 +28,17 @@ def _same(a: str, b: str) -> bool:
     return re.sub(r"\s+", " ", a).strip() == re.sub(r"\s+", " ", b).strip()
 
 
-def find(lab: Lab, notebook: Notebook) -> dict[str, Found]:
-    """Return where each question is answered."""
-    return {question.id: _find(lab, question, notebook.cells) for question in lab.questions}
+def find(
+    questions: Sequence[Question], notebook: Notebook, master: tuple[Cell, ...] = ()
+) -> dict[str, Found]:
+    """Return where each question is answered; `master` are the cells of the lab's master, if it is known."""
+    found = {}
+    for question in questions:
+        if question.kind == "text":
+            found[question.id] = _text(master, question, notebook.cells)
+        else:
+            found[question.id] = _find(questions, question, notebook.cells)
+    return found
 
 
 def _marked(question: Question, cells: tuple[Cell, ...], kind: str) -> list[int]:
@@ -41,12 +50,10 @@ def _marked(question: Question, cells: tuple[Cell, ...], kind: str) -> list[int]
     ]
 
 
-def _find(lab: Lab, question: Question, cells: tuple[Cell, ...]) -> Found:
-    if question.kind == "text":
-        return _text(lab, question, cells)
+def _find(questions: Sequence[Question], question: Question, cells: tuple[Cell, ...]) -> Found:
     marked = _marked(question, cells, "code")
     touched = [n for n in marked if not _same(cells[n].source, question.stub)]
-    others = {other.id for other in lab.questions} - {question.id}
+    others = {other.id for other in questions} - {question.id}
     naming = [
         n
         for n, cell in enumerate(cells)
@@ -69,10 +76,10 @@ def _find(lab: Lab, question: Question, cells: tuple[Cell, ...]) -> Found:
     return Found(None)
 
 
-def _text(lab: Lab, question: Question, cells: tuple[Cell, ...]) -> Found:
+def _text(master: tuple[Cell, ...], question: Question, cells: tuple[Cell, ...]) -> Found:
     marked = _marked(question, cells, "markdown")
     if not marked:
-        marked = _after_prompt(lab, question, cells)
+        marked = _after_prompt(master, question, cells)
     if not marked:
         return Found(None)
     source = max(
@@ -83,10 +90,10 @@ def _text(lab: Lab, question: Question, cells: tuple[Cell, ...]) -> Found:
     return Found(marked[-1], text=kept, untouched=not kept)
 
 
-def _after_prompt(lab: Lab, question: Question, cells: tuple[Cell, ...]) -> list[int]:
+def _after_prompt(master: tuple[Cell, ...], question: Question, cells: tuple[Cell, ...]) -> list[int]:
     """The markdown cell after the cell that asks, where tags and ids are lost."""
-    master = [n for n, cell in enumerate(lab.notebook.cells) if cell.value("question") == question.id]
-    before = lab.notebook.cells[master[0] - 1] if master and master[0] else None
+    places = [n for n, cell in enumerate(master) if cell.value("question") == question.id]
+    before = master[places[0] - 1] if places and places[0] else None
     for number, cell in enumerate(cells[:-1]):
         asked = before is not None and before.kind == cell.kind and _same(before.source, cell.source)
         if asked and cells[number + 1].kind == "markdown":

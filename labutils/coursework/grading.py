@@ -59,7 +59,7 @@ def grade(
         notebook = parse(content)
     except NotebookError as error:
         return base | _nothing(lab, "not a notebook", f"{error}.")
-    found = find(lab, notebook)
+    found = find(lab.questions, notebook, lab.notebook.cells)
     if reason := other_lab(lab, notebook, found):
         return base | _nothing(lab, "wrong lab", f"{reason}.")
     stated = personal_id(notebook)

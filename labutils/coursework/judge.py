@@ -71,7 +71,7 @@ class Asked:
 def asked(
     lab: Lab, question: Question, secret: bytes, student: str, content_hash: str, own: str | None
 ) -> Asked:
-    """Draw what a question asks of one submission: other inputs for every version handed in."""
+    """Draw what a question asks: other inputs for every student and every version handed in."""
 
     def own_data() -> Any:
         if own is None:
@@ -153,7 +153,7 @@ def _one(lab: Lab, put: Asked, case: Any, result: Any) -> tuple[str, str, str]:
 
 
 def told(fault: dict[str, Any]) -> tuple[str, str, str]:
-    """Return status, sentence and note of a fault that the runner told; no word of a student's comes through."""
+    """Return status, sentence and note of a fault that the runner told; no word of theirs comes through."""
     kind = fault.get("type")
     if kind in ("timeout", "out of memory"):
         return kind, "", ""

@@ -22,7 +22,7 @@ __all__ = ["Sandbox", "SandboxError", "probe"]
 
 SOUND = (0, 12, 0)  # bubblewrap before it: CVE-2026-87766
 SCRATCH, BOOK = "/scratch", "/book"
-_SHARED, _TEMPORARY = _SHARED, "/tmp"  # noqa: S108
+_SHARED, _TEMPORARY = "/dev/shm", "/tmp"  # noqa: S108
 _PACKAGE = Path(__file__).resolve().parents[1]
 _RUNNER = "coursework/runner.py"
 _FLAGS = ("-B", "-s", "-P", "-X", "utf8")

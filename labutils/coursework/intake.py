@@ -1,0 +1,277 @@
+"""Take submissions in: a folder, a zip from Canvas or Moodle, or git repositories.
+
+Nothing is unpacked: notebooks are read, within bounds, out of the archive or folder, and copied under names of
+our own, so no name that a student chose is ever a path here, and no link is followed.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import re
+import stat
+import subprocess
+import tempfile
+import unicodedata
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from labutils.coursework.notebook import MOST_BYTES, NotebookError, parse, read_bytes
+
+__all__ = ["IntakeError", "Submission", "collect", "describe"]
+
+_MOST_FILES = 20_000
+_MOST_TOTAL = 4_000_000_000
+_CANVAS = re.compile(r"^(?P<name>[^_/]+)(?P<late>_LATE)?_(?P<id>\d+)_(?P<hand>\d+)_(?P<file>[^/]+)$")
+_MOODLE = re.compile(r"^(?P<name>[^/]+?)_(?P<id>\d+)_assignsubmission_file(?:_(?P<file>[^/]*))?$")
+
+
+class IntakeError(ValueError):
+    """Submissions that cannot be taken in at all."""
+
+
+@dataclass
+class Submission:
+    """What one student handed in: `content` is None where there is no notebook, and `problem` says why."""
+
+    key: str
+    student: str
+    name: str
+    content: bytes | None = None
+    problem: str = ""
+    file: str = ""
+    ids: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Hand:
+    """The files of one student, before one is chosen."""
+
+    name: str
+    ids: dict[str, str] = field(default_factory=dict)
+    notebooks: dict[str, bytes] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def shown(name: str) -> str:
+    """Return a name as it may be shown: composed, without control characters and marks of direction."""
+    text = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode("utf-8"))
+    kept = (sign for sign in text if unicodedata.category(sign)[0] != "C")
+    return "".join(kept).strip()[:120] or "?"
+
+
+def _key(identity: str) -> str:
+    plain = unicodedata.normalize("NFKD", identity).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:40]
+    return f"{slug or 'student'}-{hashlib.sha256(identity.encode('utf-8', 'replace')).hexdigest()[:10]}"
+
+
+def collect(source: Path, file_name: str) -> list[Submission]:
+    """Return the submissions in `source`, sorted: a folder, a zip, or a CSV file of students and repositories.
+
+    `file_name` is that of the release: it decides between several notebooks of a student. IntakeError where
+    `source` is none of these or holds nothing.
+    """
+    if source.is_dir():
+        hands = _folder(source)
+    elif source.suffix.lower() == ".csv":
+        hands = _repositories(source)
+    elif zipfile.is_zipfile(source):
+        hands = _archive(source)
+    else:
+        raise IntakeError(f"{source} is no folder, no zip and no .csv file of repositories")
+    if not hands:
+        raise IntakeError(f"{source} holds no submission")
+    return sorted(
+        (_chosen(identity, hand, file_name) for identity, hand in hands.items()), key=lambda one: one.key
+    )
+
+
+def describe(name: str) -> tuple[str, _Hand]:
+    """Return who a file or folder of this name is from: an identity, and an empty hand with name and ids."""
+    if found := _MOODLE.match(name):
+        return f"moodle {found['id']}", _Hand(shown(found["name"]), {"moodle": found["id"]})
+    if found := _CANVAS.match(name):
+        hand = _Hand(shown(found["name"]), {"canvas": found["id"]})
+        if found["late"]:
+            hand.notes.append("handed in late, says Canvas")
+        return f"canvas {found['id']}", hand
+    stem = name.removesuffix(".ipynb")
+    return stem, _Hand(shown(stem))
+
+
+def _into(hands: dict[str, _Hand], top: str) -> _Hand:
+    identity, hand = describe(top)
+    known = hands.setdefault(identity, hand)
+    known.notes += [note for note in hand.notes if note not in known.notes]
+    return known
+
+
+def _take(hand: _Hand, name: str, content: bytes | None, problem: str = "") -> None:
+    if content is None:
+        hand.notes.append(f"{shown(name)}: {problem}")
+        hand.others.append(name)
+    elif name.lower().endswith(".ipynb"):
+        hand.notebooks[name] = content
+    else:
+        hand.others.append(name)
+
+
+def _folder(source: Path) -> dict[str, _Hand]:
+    hands: dict[str, _Hand] = {}
+    for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
+        if entry.name.startswith("."):
+            continue
+        hand = _into(hands, entry.name)
+        if entry.is_symlink():
+            _take(hand, entry.name, None, "it is a link, and links are not followed")
+        elif entry.is_dir(follow_symlinks=False):
+            _walk(hand, Path(entry.path))
+        else:
+            _file(hand, Path(entry.path), entry.name)
+    return hands
+
+
+def _walk(hand: _Hand, top: Path) -> None:
+    seen = 0
+    for folder, folders, files in os.walk(top):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            seen += 1
+            if seen > _MOST_FILES:
+                hand.notes.append(f"more than {_MOST_FILES:,} files: the rest was not looked at")
+                return
+            _file(hand, Path(folder, name), str(Path(folder, name).relative_to(top)))
+
+
+def _file(hand: _Hand, path: Path, name: str) -> None:
+    if not name.lower().endswith(".ipynb"):
+        hand.others.append(name)
+        return
+    try:
+        _take(hand, name, read_bytes(path))
+    except NotebookError as error:
+        _take(hand, name, None, str(error))
+
+
+def _archive(source: Path) -> dict[str, _Hand]:
+    hands: dict[str, _Hand] = {}
+    total = 0
+    with zipfile.ZipFile(source) as archive:
+        members = archive.infolist()
+        if len(members) > _MOST_FILES:
+            raise IntakeError(f"{source} has {len(members):,} files, more than {_MOST_FILES:,}")
+        for member in members:
+            parts = [part for part in PurePosixPath(member.filename.replace("\\", "/")).parts if part != "/"]
+            if not parts or member.is_dir() or parts[0] == "__MACOSX":
+                continue
+            hand, name = _into(hands, parts[0]), "/".join(parts[1:]) or parts[0]
+            if ".." in parts or member.filename.startswith(("/", "\\")):
+                _take(hand, name, None, "its path leads out of the archive")
+            elif stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+                _take(hand, name, None, "it is a link or a special file")
+            elif not name.lower().endswith(".ipynb"):
+                hand.others.append(name)
+            else:
+                content, problem = _member(archive, member)
+                total += len(content or b"")
+                if total > _MOST_TOTAL:
+                    raise IntakeError(f"{source} unpacks to more than {_MOST_TOTAL:,} bytes")
+                _take(hand, name, content, problem)
+    return hands
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[bytes | None, str]:
+    try:
+        with archive.open(member) as file:
+            content = file.read(MOST_BYTES + 1)
+    except (OSError, RuntimeError, zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
+        return None, f"it cannot be unpacked ({type(error).__name__})"
+    if len(content) > MOST_BYTES:
+        return None, f"it has more than {MOST_BYTES:,} bytes"
+    return content, ""
+
+
+def _repositories(source: Path) -> dict[str, _Hand]:
+    with source.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or not {"student", "repository"} <= set(rows[0]):
+        raise IntakeError(f"{source} needs the columns student and repository")
+    hands: dict[str, _Hand] = {}
+    for row in rows:
+        hand = hands.setdefault(row["student"], _Hand(shown(row["student"])))
+        with tempfile.TemporaryDirectory(prefix="labutils-") as folder:
+            problem = _clone(row["repository"], Path(folder, "copy"))
+            if problem:
+                hand.notes.append(problem)
+            else:
+                _walk(hand, Path(folder, "copy"))
+    return hands
+
+
+def _clone(address: str, to: Path) -> str:
+    """Clone the newest state only: no hooks, no links, no submodules, no other transport. Return what went wrong."""
+    settings = [
+        "core.symlinks=false",
+        "core.hooksPath=/dev/null",
+        "protocol.ext.allow=never",
+        "core.fsmonitor=false",
+    ]
+    words = ["git", *(word for setting in settings for word in ("-c", setting))]
+    words += [
+        "clone",
+        "--quiet",
+        "--depth",
+        "1",
+        "--no-recurse-submodules",
+        "--template=",
+        "--",
+        address,
+        str(to),
+    ]
+    environment = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1", "GIT_LFS_SKIP_SMUDGE": "1"}
+    try:
+        run = subprocess.run(
+            words, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"the repository could not be cloned ({type(error).__name__})"
+    return f"the repository could not be cloned: {run.stderr.strip()[-200:]}" if run.returncode else ""
+
+
+def _chosen(identity: str, hand: _Hand, file_name: str) -> Submission:
+    """Choose the notebook that has most of the lab's tags, then the one of the release's name."""
+    submission = Submission(_key(identity), shown(identity), hand.name, ids=hand.ids, notes=hand.notes)
+    if not hand.notebooks:
+        had = ", ".join(shown(name) for name in hand.others[:5])
+        why = "; ".join(hand.notes)
+        submission.problem = why or (
+            f"no .ipynb among what was handed in: {had}" if had else "nothing was handed in"
+        )
+        return submission
+    best = max(
+        sorted(hand.notebooks), key=lambda name: (_tags(hand.notebooks[name]), Path(name).name == file_name)
+    )
+    submission.content, submission.file = hand.notebooks[best], shown(best)
+    if len(hand.notebooks) > 1:
+        submission.notes.append(f"{len(hand.notebooks)} notebooks were handed in: {shown(best)} was graded")
+    return submission
+
+
+def _tags(content: bytes) -> int:
+    try:
+        return len({tag for cell in parse(content).cells for tag in cell.tags if tag.startswith("question=")})
+    except NotebookError:
+        return -1
+
+
+def as_json(submissions: Iterable[Submission]) -> list[dict[str, Any]]:
+    """Return what is known of submissions without what is in them."""
+    keys = ("key", "student", "name", "problem", "file", "ids", "notes")
+    return [{key: getattr(one, key) for key in keys} for one in submissions]
