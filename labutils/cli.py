@@ -1,4 +1,4 @@
-"""The command line: `labutils data list`, `fetch`, `verify`, `path` and `clear`."""
+"""The command line: `labutils data` (list, fetch, verify, path, clear) and `labutils coursework`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import labutils
+from labutils.coursework.commands import coursework
 from labutils.data import cache
 from labutils.data.catalogue import ENTRIES, Entry, find
 from labutils.data.download import DataError, megabytes
@@ -20,6 +21,9 @@ from labutils.runtime import degrade
 def main() -> None:
     """Tools beside the book *Large Language Models, Measured*."""
     degrade()
+
+
+main.add_command(coursework)
 
 
 @main.group()

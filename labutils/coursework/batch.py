@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from labutils.coursework.draws import fingerprint
-from labutils.coursework.grading import _nothing, grade
+from labutils.coursework.grading import nothing, grade
 from labutils.coursework.intake import Submission, as_json
 from labutils.coursework.lab import Lab, load
 from labutils.coursework.sandbox import Sandbox, SandboxError
@@ -57,7 +58,7 @@ def _one(task: _Task) -> dict[str, Any]:
 
 
 def _failed(lab: Lab, student: str, why: str) -> dict[str, Any]:
-    result = _nothing(
+    result = nothing(
         lab, "grader failed", "This is not the student's fault, and is done again at the next run."
     )
     base = {"lab": lab.name, "digest": lab.digest, "sha256": "", "student": student, "of": lab.points}
@@ -120,7 +121,7 @@ def _grade_all(
                 "student": one.student,
                 "of": lab.points,
             }
-            result = base | _nothing(lab, "not a notebook", f"{one.problem}.") | {"sandbox": sandbox.note}
+            result = base | nothing(lab, "not a notebook", f"{one.problem}.") | {"sandbox": sandbox.note}
             _write(path, result | stamps[one.key])
         elif not _valid(path, lab, one, stamps[one.key]):
             tasks.append(_Task(one.key, one.student, one.content, own, master, secret, sandbox))
@@ -139,8 +140,6 @@ def _valid(path: Path, lab: Lab, one: Submission, stamp: dict[str, Any]) -> bool
         result = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    import hashlib
-
     same = result.get("sha256") == hashlib.sha256(one.content or b"").hexdigest()
     same = same and result.get("digest") == lab.digest and result.get("status") != "grader failed"
     return same and all(result.get(key) == value for key, value in stamp.items())
@@ -185,7 +184,9 @@ def _in_processes(tasks: list[_Task], jobs: int) -> Iterator[tuple[str, dict[str
 
 def _through_dask(tasks: list[_Task], address: str) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        import distributed
+        from importlib import import_module
+
+        distributed = import_module("distributed")
     except ImportError as error:
         raise BatchError("a scheduler needs Dask: pip install distributed") from error
     with distributed.Client(address) as client:

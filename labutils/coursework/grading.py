@@ -14,7 +14,7 @@ from labutils.coursework.notebook import Notebook, NotebookError, parse
 from labutils.coursework.process import Outcome, execute
 from labutils.coursework.sandbox import Sandbox, SandboxError
 
-__all__ = ["STATUSES", "grade"]
+__all__ = ["STATUSES", "grade", "nothing"]
 
 STATUSES = (
     "graded",
@@ -58,10 +58,10 @@ def grade(
     try:
         notebook = parse(content)
     except NotebookError as error:
-        return base | _nothing(lab, "not a notebook", f"{error}.")
+        return base | nothing(lab, "not a notebook", f"{error}.")
     found = find(lab.questions, notebook, lab.notebook.cells)
     if reason := other_lab(lab, notebook, found):
-        return base | _nothing(lab, "wrong lab", f"{reason}.")
+        return base | nothing(lab, "wrong lab", f"{reason}.")
     stated = personal_id(notebook)
     notes = _notes(found, own, stated)
     puts = {
@@ -91,7 +91,8 @@ def grade(
     }
 
 
-def _nothing(lab: Lab, status: str, reason: str) -> dict[str, Any]:
+def nothing(lab: Lab, status: str, reason: str) -> dict[str, Any]:
+    """Return the part of a result that says why nothing was looked at."""
     marks = [blank(question, "missing", sentence="Not looked at: see above.") for question in lab.questions]
     found = {"status": status, "reason": reason[:1].upper() + reason[1:], "points": 0.0, "notes": []}
     questions = [mark.as_dict() for mark in marks]
