@@ -43,7 +43,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use in the sandbox."""
+    """What one submission may use in the sandbox.
+
+    `seconds` are on the clock and for the whole; those of a cell and a question are of processor time.
+    """
 
     seconds: float = 120.0
     cell_seconds: float = 30.0

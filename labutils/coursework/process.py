@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from labutils.coursework.lab import Limits
+from labutils.coursework.runner import PATIENCE
 from labutils.coursework.sandbox import Sandbox
 from labutils.coursework.wire import WireError, dumps, loads
 
@@ -23,7 +24,7 @@ __all__ = ["Outcome", "execute"]
 MOST_OUTPUT = 32_000_000
 MOST_LINE = 6_000_000
 MOST_LINES = 20_000
-_PATIENCE = 3.0  # seconds that a cell or question may take beyond its own alarm
+_BEYOND = 3.0  # seconds that a cell or question may take beyond its own alarm
 
 
 @dataclass
@@ -153,10 +154,10 @@ class _Watch:
             self.outcome.started = True
         elif type(message.get("cell")) is int and "fault" not in message:
             self.outcome.last = ("cell", message["cell"])
-            self.step = now + self.limits.cell_seconds + _PATIENCE
+            self.step = now + PATIENCE * self.limits.cell_seconds + _BEYOND
         elif isinstance(message.get("asked"), str):
             self.outcome.last = ("question", message["asked"])
-            self.step = now + self.limits.question_seconds + _PATIENCE
+            self.step = now + PATIENCE * self.limits.question_seconds + _BEYOND
         elif message.get("done") is True:
             self.outcome.ended = "done"
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from labutils.coursework.cases import Build, equal
 
-LIMITS = {"seconds": 40, "cell_seconds": 4, "question_seconds": 3, "memory_mb": 3000}
+LIMITS = {"seconds": 60, "cell_seconds": 3, "question_seconds": 2, "memory_mb": 3000}
 
 
 def reference_q1(personal: np.random.Generator) -> float:
