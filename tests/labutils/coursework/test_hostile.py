@@ -99,7 +99,7 @@ attempt(lambda: socket.gethostbyname("example.org"))
     "abstract sockets": """
 import socket
 s = socket.socket(socket.AF_UNIX)
-attempt(lambda: s.connect(chr(0) + "labutils-canary"))
+attempt(lambda: s.connect(chr(0) + "ABSTRACT"))
 attempt(lambda: s.recv(100))
 """,
     "fork bomb": """
@@ -329,7 +329,7 @@ def canary() -> Iterator[Canary]:
     file.chmod(0o666)
     server = socket.create_server(("127.0.0.1", 0))
     abstract = socket.socket(socket.AF_UNIX)
-    abstract.bind("\0labutils-canary")
+    abstract.bind(f"\0{abstract_name()}")
     abstract.listen()
     connections: list[Any] = []
 
@@ -374,8 +374,13 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return kept
 
 
+def abstract_name() -> str:
+    return f"labutils-canary-{os.getpid()}"
+
+
 def attack(source: str, canary: Canary) -> str:
     source = source.replace("CANARY", str(canary.file)).replace("PORT", str(canary.port))
+    source = source.replace("ABSTRACT", abstract_name())
     return HELPERS + f"FORGED = {FORGED!r}\n" + source
 
 
