@@ -66,9 +66,11 @@ class Sandbox:
         return [*_prlimit(limits, processes=False), sys.executable, *_FLAGS, *own]
 
     def environment(self, scratch: str) -> dict[str, str] | None:
-        """Return the environment of the command itself; a cleared one where it runs without a sandbox."""
-        if self.kind != "none":
+        """Return the environment of the command itself: bubblewrap's own can be read in /proc from within."""
+        if self.kind == "docker":
             return None
+        if self.kind == "bubblewrap":
+            return {"PATH": os.environ.get("PATH", os.defpath)}
         found = {
             **_ENVIRONMENT,
             "HOME": scratch,
@@ -280,7 +282,10 @@ def _tried(sandbox: Sandbox) -> Sandbox:
     program = f"import sys; sys.path.insert(0, {BOOK!r})\n{_TRIAL}"
     command = sandbox.command(Limits(), program=["-c", program])
     try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        environment = sandbox.environment(SCRATCH)
+        run = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, env=environment
+        )
     except subprocess.TimeoutExpired as error:
         raise SandboxError("a trial program did not end in it") from error
     if run.stdout.strip() != "sound":
