@@ -51,7 +51,9 @@ def folder(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "Ben Jones_12_assignsubmission_file_/tiny.ipynb": packed(handed_in(lab, {"q2": RIGHT["q2"]}, "s2")),
         "=CMD()_13_assignsubmission_file_/tiny.ipynb": packed(handed_in(lab, RIGHT | {"q4": evil}, "s3")),
         "Dora <b>_14_assignsubmission_file_/tiny.ipynb": b"not a notebook",
-        "Eve_15_assignsubmission_file_/tiny.ipynb": packed(handed_in(lab, {"q2": "import os\nos._exit(1)"}, "s1")),
+        "Eve_15_assignsubmission_file_/tiny.ipynb": packed(
+            handed_in(lab, {"q2": "import os\nos._exit(1)"}, "s1")
+        ),
         "Finn_16_assignsubmission_file_/essay.docx": b"PK",
     }
     for name, content in files.items():
@@ -187,7 +189,9 @@ def test_exports(lab: Lab, work: Path, tmp_path: Path) -> None:
     assert len({one["grade_id"] for one in marked}) == len(marked) == 5
 
 
-def test_a_second_run_has_nothing_to_do_and_other_inputs_do(lab: Lab, folder: Path, work: Path, tmp_path: Path) -> None:
+def test_a_second_run_has_nothing_to_do_and_other_inputs_do(
+    lab: Lab, folder: Path, work: Path, tmp_path: Path
+) -> None:
     again = said("grade", lab.path, folder, "--to", work, "--secret", work / "key.txt", "--jobs", 1)
     assert "6 submissions, 6 done already, 0 to grade" in again
     (tmp_path / "short").write_text("abc")
@@ -269,7 +273,9 @@ def test_a_scheduler_of_dask_gets_the_same_function(
         batch.grade_all(lab, submissions, tmp_path / "other", SECRET, sandbox(), scheduler="tcp://x:1")
 
 
-def test_refuses_without_a_sandbox(lab: Lab, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuses_without_a_sandbox(
+    lab: Lab, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     command = ["grade", str(lab.path), str(folder), "--to", str(tmp_path), "--secret", str(tmp_path / "key")]
     result = CliRunner().invoke(main, ["coursework", *command])
@@ -278,7 +284,9 @@ def test_refuses_without_a_sandbox(lab: Lab, folder: Path, tmp_path: Path, monke
     assert "bubblewrap: it is not installed; docker: it is not installed" in result.output
 
 
-@pytest.mark.parametrize("name", ["release", "check", "grade", "report", "export gradescope", "export nbgrader"])
+@pytest.mark.parametrize(
+    "name", ["release", "check", "grade", "report", "export gradescope", "export nbgrader"]
+)
 def test_help_shows_an_example(name: str) -> None:
     output = CliRunner().invoke(main, ["coursework", *name.split(), "--help"]).output
     assert f"Example: labutils coursework {name} " in " ".join(output.split())

@@ -38,7 +38,9 @@ def test_a_perfect_one_gets_full_marks_with_a_module_among_its_answers() -> None
     "wrong",
     [
         GATE.replace("/ (1 + torch.exp(-self.gate(x)))", "* self.gate(x)"),
-        GATE.replace("self.gate = nn.Linear(width, width)", "self.gate = nn.Linear(width, width, bias=False)"),
+        GATE.replace(
+            "self.gate = nn.Linear(width, width)", "self.gate = nn.Linear(width, width, bias=False)"
+        ),
         GATE.replace("self.value(x) /", "x /"),
     ],
 )
@@ -103,7 +105,9 @@ def test_half_of_one_gets_half(lab: Lab) -> None:
 
 
 def test_data_of_another_student_are_wrong(lab: Lab) -> None:
-    answers = {"q1": 'counts = personal("tiny", "s2").integers(10, 60, size=6)\nshare = counts[5] / counts.sum()'}
+    answers = {
+        "q1": 'counts = personal("tiny", "s2").integers(10, 60, size=6)\nshare = counts[5] / counts.sum()'
+    }
     assert points(graded(lab, handed_in(lab, answers)))["q1"] == 0
 
 
@@ -148,7 +152,11 @@ def renamed(notebook: Notebook) -> None:
 
 
 def other_kernel(notebook: Notebook) -> None:
-    notebook["metadata"]["kernelspec"] = {"name": "my-own-environment", "display_name": "Mine", "language": "R"}
+    notebook["metadata"]["kernelspec"] = {
+        "name": "my-own-environment",
+        "display_name": "Mine",
+        "language": "R",
+    }
 
 
 def magics(notebook: Notebook) -> None:
@@ -160,7 +168,9 @@ def magics(notebook: Notebook) -> None:
 def huge_output(notebook: Notebook) -> None:
     text = "print('x' * 80_000_000)\n" + RIGHT["q2"]
     cell(notebook, "q2")["source"] = text
-    cell(notebook, "check-q2")["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "y" * 5_000_000}]
+    cell(notebook, "check-q2")["outputs"] = [
+        {"output_type": "stream", "name": "stdout", "text": "y" * 5_000_000}
+    ]
 
 
 def plots(notebook: Notebook) -> None:
@@ -190,7 +200,9 @@ def test_what_happens_to_notebooks_costs_no_points(lab: Lab, make: Callable[[Lab
 
 
 ENDLESS = "while True:\n    pass"
-STUBBORN = "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"
+STUBBORN = (
+    "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"
+)
 EARLY = {"cell_type": "code", "id": "early", "metadata": {}, "outputs": []}
 
 

@@ -28,7 +28,7 @@ from labutils.coursework.lab import Lab
 from labutils.coursework.sandbox import probe
 
 TOKEN = "canary-5f1c0e9d7b"
-HELPERS = '''
+HELPERS = """
 import os, sys
 loot = []
 def attempt(action):
@@ -38,7 +38,7 @@ def attempt(action):
         loot.append(type(error).__name__)
 def entropy(p):
     return "; ".join(loot)
-'''
+"""
 FORGED = '{"question": "q2", "status": "answered", "points": 6, "score": 6, "results": [{"value": true}]}'
 ATTACKS = {
     "reads the hidden checks": """
@@ -433,7 +433,9 @@ def test_nothing_is_left_running_and_the_next_one_is_graded(lab: Lab, canary: Ca
     assert graded(lab, handed_in(lab, RIGHT))["points"] == 10
 
 
-def test_without_a_sandbox_the_attacks_do_reach_what_they_want(lab: Lab, canary: Canary, lines: list[Any]) -> None:
+def test_without_a_sandbox_the_attacks_do_reach_what_they_want(
+    lab: Lab, canary: Canary, lines: list[Any]
+) -> None:
     """So that it is the sandbox that stops them, not a slip in the attack."""
     for name in ("reads the file by its name", "opens sockets", "abstract sockets"):
         lines.clear()
@@ -466,5 +468,9 @@ def test_a_submission_cannot_tell_the_next_one_anything(lab: Lab, canary: Canary
     graded(lab, handed_in(lab, {"q2": attack(TELLS, canary)}))
     lines.clear()
     graded(lab, handed_in(lab, {"q2": attack(HEARS, canary)}), "ben")
-    values = [line["results"][0]["value"] for line in lines if isinstance(line, dict) and line.get("question") == "q2"]
+    values = [
+        line["results"][0]["value"]
+        for line in lines
+        if isinstance(line, dict) and line.get("question") == "q2"
+    ]
     assert values == ["False"]

@@ -14,7 +14,10 @@ import pytest
 from labutils.coursework.intake import IntakeError, Submission, collect
 
 TAGGED = json.dumps(
-    {"cells": [{"cell_type": "code", "source": "x = 1", "metadata": {"tags": ["question=q1"]}}], "metadata": {}}
+    {
+        "cells": [{"cell_type": "code", "source": "x = 1", "metadata": {"tags": ["question=q1"]}}],
+        "metadata": {},
+    }
 ).encode()
 BARE = b'{"cells": [], "metadata": {}}'
 
@@ -123,7 +126,16 @@ def test_zip_slips_links_and_bombs_in_archives(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["\u202egnp.ipynb", "a\u0000b.ipynb", "x" * 250 + ".ipynb", "é.ipynb", "e\u0301.ipynb", "CON.ipynb", "-rf.ipynb", "\n=cmd.ipynb"],
+    [
+        "\u202egnp.ipynb",
+        "a\u0000b.ipynb",
+        "x" * 250 + ".ipynb",
+        "é.ipynb",
+        "e\u0301.ipynb",
+        "CON.ipynb",
+        "-rf.ipynb",
+        "\n=cmd.ipynb",
+    ],
 )
 def test_tricks_in_names(tmp_path: Path, name: str) -> None:
     path = tmp_path / "in.zip"
