@@ -1,4 +1,4 @@
-"""Grade many submissions: in parallel, each result written at once and whole, resumed where it was stopped."""
+"""Grade many submissions: in parallel, each result written whole, resumed where it was stopped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from labutils.coursework.draws import fingerprint
-from labutils.coursework.grading import nothing, grade
+from labutils.coursework.grading import grade, nothing
 from labutils.coursework.intake import Submission, as_json
 from labutils.coursework.lab import Lab, load
 from labutils.coursework.sandbox import Sandbox, SandboxError
@@ -80,8 +80,8 @@ def grade_all(
     """Grade what has no valid result in `work` yet; return all results by key.
 
     A result is valid for the same file, lab, secret and personal id. `scheduler` is the address of a Dask
-    scheduler, whose workers need bubblewrap, the lab at the same path, and labutils. BatchError if another run works in
-    the folder.
+    scheduler, whose workers need bubblewrap, the lab at the same path, and labutils. BatchError if another
+    run works in the folder.
     """
     folder = work / "results"
     folder.mkdir(parents=True, exist_ok=True)
@@ -130,9 +130,8 @@ def _grade_all(
     )
     for number, (key, result) in enumerate(_results(tasks, jobs, scheduler), 1):
         _write(folder / f"{key}.json", result | stamps[key])
-        tell(
-            f"{number}/{len(tasks)} {stamps[key]['name']}: {result['status']}, {result['points']:g} of {result['of']:g}"
-        )
+        got = f"{result['status']}, {result['points']:g} of {result['of']:g}"
+        tell(f"{number}/{len(tasks)} {stamps[key]['name']}: {got}")
 
 
 def _valid(path: Path, lab: Lab, one: Submission, stamp: dict[str, Any]) -> bool:

@@ -130,7 +130,7 @@ def _roster(path: Path | None) -> dict[str, str]:
 
 
 @coursework.command(
-    epilog="Example: labutils coursework grade notebooks/labs/attention.ipynb submissions.zip --to graded --secret key.txt"
+    epilog="Example: labutils coursework grade attention.ipynb submissions.zip --to graded --secret key.txt"
 )
 @click.argument("master", type=_FILE)
 @click.argument("submissions", type=click.Path(exists=True, path_type=Path))
@@ -164,7 +164,7 @@ def grade(
     data: Path | None,
     unsafe: bool,
 ) -> None:
-    """Grade SUBMISSIONS: a folder, a zip from Canvas or Moodle, or a CSV file of students and repositories."""
+    """Grade SUBMISSIONS: a folder, a zip from Canvas or Moodle, or a CSV file of repositories."""
     lab = _lab(master)
     try:
         sandbox = probe(unsafe=unsafe, kind=kind or "", image=image, data=str(data.resolve()) if data else "")
@@ -191,7 +191,7 @@ def grade(
 
 @coursework.command(
     "report",
-    epilog="Example: labutils coursework report notebooks/labs/attention.ipynb graded --secret key.txt",
+    epilog="Example: labutils coursework report attention.ipynb graded --secret key.txt",
 )
 @click.argument("master", type=_FILE)
 @click.argument("work", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -202,7 +202,7 @@ def grade(
 def report_(
     master: Path, work: Path, secret: Path, hand: Path | None, canvas: Path | None, moodle: Path | None
 ) -> None:
-    """Write grades, import files for Canvas and Moodle, a feedback page a student, and the page for grading by hand."""
+    """Write grades, files for Canvas and Moodle, feedback pages, and the page for grading by hand."""
     lab = _lab(master)
     try:
         found = results(work)

@@ -14,7 +14,7 @@ _SCHEMA = 3  # of nbgrader's metadata
 
 
 def gradescope(result: dict[str, Any]) -> dict[str, Any]:
-    """Return a result as Gradescope's results.json: a test a question, with the sentences that students may see."""
+    """Return a result as Gradescope's results.json: a test a question, with what students may see."""
     tests = [
         {
             "name": mark["id"],
@@ -41,8 +41,8 @@ def gradescope(result: dict[str, Any]) -> dict[str, Any]:
 def nbgrader(lab: Lab) -> bytes:
     """Return the master with nbgrader's metadata, as its source version: the markers are nbgrader's own.
 
-    A cell of each coded question is a solution, and a locked cell after it holds its public check, for all its
-    points; the hidden checks stay here, as in nbgrader they would run beside the student's code.
+    A cell of each coded question is a solution, and a locked cell after it holds its public check, for all of
+    its points; the hidden checks stay here, as in nbgrader they would run beside the student's code.
     """
     master = json.loads(read_bytes(lab.path))
     cells: list[dict[str, Any]] = []

@@ -1,7 +1,7 @@
 """Take submissions in: a folder, a zip from Canvas or Moodle, or git repositories.
 
-Nothing is unpacked: notebooks are read, within bounds, out of the archive or folder, and copied under names of
-our own, so no name that a student chose is ever a path here, and no link is followed.
+Nothing is unpacked: notebooks are read, within bounds, out of the archive or folder, and kept under names of
+our own; no name that a student chose is ever a path here, and no link is followed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _key(identity: str) -> str:
 
 
 def collect(source: Path, file_name: str) -> list[Submission]:
-    """Return the submissions in `source`, sorted: a folder, a zip, or a CSV file of students and repositories.
+    """Return the submissions in `source`, sorted: a folder, a zip, or a CSV file of repositories.
 
     `file_name` is that of the release: it decides between several notebooks of a student. IntakeError where
     `source` is none of these or holds nothing.
@@ -216,7 +216,7 @@ def _repositories(source: Path) -> dict[str, _Hand]:
 
 
 def _clone(address: str, to: Path) -> str:
-    """Clone the newest state only: no hooks, no links, no submodules, no other transport. Return what went wrong."""
+    """Clone the newest state only: no hooks, no links, no submodules. Return what went wrong."""
     settings = [
         "core.symlinks=false",
         "core.hooksPath=/dev/null",

@@ -1,4 +1,4 @@
-"""Pages: feedback for each student, and one page on which free text is graded by hand. All of it is escaped."""
+"""Pages: feedback for each student, and one on which free text is graded by hand. All is escaped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ section { margin: 2rem 0; }
 
 _SCRIPT = """
 const fields = () => [...document.querySelectorAll("section[data-key]")];
-const place = (section) => "labutils " + document.body.dataset.lab + " " + section.dataset.key + " " + section.dataset.question;
+const place = ({ dataset }) => [document.body.dataset.lab, dataset.key, dataset.question].join(" ");
 const count = () => {
   const open = fields().filter((section) => section.querySelector("input").value === "").length;
   document.getElementById("open").textContent = open + " of " + fields().length + " still open";
@@ -38,7 +38,8 @@ for (const section of fields()) {
     if (kept && points.value === "") { [points.value, comment.value] = kept; }
   } catch { /* no storage here: nothing is kept between visits */ }
   section.addEventListener("input", () => {
-    try { localStorage.setItem(place(section), JSON.stringify([points.value, comment.value])); } catch { /* as above */ }
+    const kept = JSON.stringify([points.value, comment.value]);
+    try { localStorage.setItem(place(section), kept); } catch { /* as above */ }
     count();
   });
 }
@@ -90,7 +91,8 @@ def feedback(title: str, result: dict[str, Any]) -> str:
         f"<h1>{escape(title)}</h1>\n<p>{escape(result['name'])}: "
         f"<strong>{result['points']:g} of {result['of']:g} points</strong>.</p>\n"
         f"<p>Status: {escape(result['status'])}. {escape(result['reason'])}</p>\n"
-        "<table><thead><tr><th>Question</th><th>Points</th><th>Status</th><th>What was found</th></tr></thead>\n"
+        "<table><thead><tr><th>Question</th><th>Points</th><th>Status</th><th>What was found</th></tr>"
+        "</thead>\n"
         f"<tbody>{''.join(rows)}</tbody></table>\n{''.join(texts)}"
     )
     return _page(title, body)
@@ -116,8 +118,9 @@ def by_hand(lab: Lab, results: dict[str, dict[str, Any]], secret: bytes) -> str:
                 parts.append(_field(key, mark))
     body = (
         f'<h1>{escape(lab.title)}: by hand</h1>\n<p><span id="open"></span>. Names are not shown. '
-        'Then <button id="save">save by_hand.csv</button> and run <code>labutils coursework report</code> with '
-        "<code>--by-hand by_hand.csv</code>.</p>\n" + "\n".join(parts)
+        'Then <button id="save">save by_hand.csv</button> and run '
+        "<code>labutils coursework report</code> with <code>--by-hand by_hand.csv</code>.</p>\n"
+        + "\n".join(parts)
     )
     return _page(f"{lab.title}: by hand", body, _SCRIPT, lab.name)
 
@@ -127,11 +130,12 @@ def _order(secret: bytes, question: str, key: str) -> bytes:
 
 
 def _field(key: str, mark: dict[str, Any]) -> str:
-    graded = mark["status"] == "graded by hand"
+    graded, most = mark["status"] == "graded by hand", f"{mark['of']:g}"
     value = f' value="{mark["points"]:g}"' if graded else ""
+    comment = escape(mark["sentence"]) if graded else ""
     return (
-        f'<section data-key="{escape(key)}" data-question="{escape(mark["id"])}">\n<pre>{escape(mark["text"])}</pre>\n'
-        f'<p><label>Points, of {mark["of"]:g}: <input type="number" min="0" max="{mark["of"]:g}" step="0.5"{value}>'
-        f"</label></p>\n<label>Comment: <textarea>{escape(mark['sentence']) if graded else ''}</textarea></label>\n"
-        "</section>"
+        f'<section data-key="{escape(key)}" data-question="{escape(mark["id"])}">\n'
+        f"<pre>{escape(mark['text'])}</pre>\n<p><label>Points, of {most}: "
+        f'<input type="number" min="0" max="{most}" step="0.5"{value}></label></p>\n'
+        f"<label>Comment: <textarea>{comment}</textarea></label>\n</section>"
     )

@@ -15,7 +15,10 @@ __all__ = ["run_public"]
 
 _PROGRAM = """
 from labutils.checks import core as _core
-_public = [(name, *vars(_core.evaluate(name, _core._in_the_notebook(name))).values()) for name in _core._DEFINES]
+_public = []
+for _name in _core._DEFINES:
+    _found = _core.evaluate(_name, _core._in_the_notebook(_name))
+    _public.append((_name, _found.status, _found.message))
 """
 
 

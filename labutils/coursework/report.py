@@ -117,8 +117,8 @@ def grades(results: Results) -> str:
 def canvas(results: Results, title: str, gradebook: Rows | None = None) -> tuple[str, list[str]]:
     """Return a file for Canvas's import of grades, and who in it has no submission.
 
-    `gradebook` is what Canvas exports: its students and columns are kept. Without it the ids come from the names
-    that Canvas gives to files in its zip.
+    `gradebook` is what Canvas exports: its students and columns are kept. Without it the ids come from the
+    names that Canvas gives to files in its zip.
     """
     points = {result["ids"]["canvas"]: result for result in results.values() if "canvas" in result["ids"]}
     header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", title]

@@ -1,4 +1,4 @@
-"""Honest submissions, in every state that students hand in: the right score, or a status that says why not."""
+"""Honest submissions, in every state that students hand in: the right score, or a status that says why."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_wrong_module_gets_nothing(wrong: str) -> None:
     assert statuses(result)["q3"] in ("wrong", "error")
 
 
-ARRAYS = "def entropy(p):\n    p = np.asarray(p, dtype=np.float64)\n    p = p[p > 0]\n    return (p * -np.log2(p)).sum()"
+ARRAYS = "def entropy(p):\n    p = np.asarray(p, float)\n    p = p[p > 0]\n    return (p * -np.log2(p)).sum()"
 IN_PLACE = (
     "def entropy(p):\n    p = np.array(p, dtype=float) if isinstance(p, list) else p\n    p += 1e-300\n"
     "    p *= -np.log2(p)\n    return np.float32(p.sum())"
@@ -191,7 +191,7 @@ def plots(notebook: Notebook) -> None:
         changed(plots),
         lambda lab: b"\xef\xbb\xbf" + packed(handed_in(lab, RIGHT)),
     ],
-    ids="no-metadata colab checks-deleted elsewhere renamed kernel magics huge-output display bom".split(),
+    ids=["bare", "colab", "deleted", "elsewhere", "renamed", "kernel", "magics", "huge", "display", "bom"],
 )
 def test_what_happens_to_notebooks_costs_no_points(lab: Lab, make: Callable[[Lab], bytes]) -> None:
     result = graded(lab, make(lab))

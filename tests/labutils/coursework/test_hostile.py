@@ -4,6 +4,7 @@ A file, a port and a variable on this computer hold a token. What an attack find
 every line that leaves the sandbox is kept: the token must be in none, nor a right value, nor the secret.
 """
 
+# ruff: noqa: E501  (attacks stand as they would be written)
 from __future__ import annotations
 
 import json

@@ -1,4 +1,4 @@
-"""Submissions as they come: folders, zips of Canvas and Moodle, repositories; and what hostile ones try there."""
+"""Submissions as they come: folders, zips of Canvas and Moodle, repositories; and hostile ones."""
 
 from __future__ import annotations
 
