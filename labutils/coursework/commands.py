@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from labutils.coursework.draws import read_secret
 from labutils.coursework.intake import IntakeError, collect
 from labutils.coursework.lab import Lab, LabError, load
 from labutils.coursework.notebook import NotebookError
+from labutils.coursework.probing import probe
 from labutils.coursework.release import ReleaseError, prove, write
 from labutils.coursework.release import release as released
-from labutils.coursework.sandbox import SandboxError, probe
+from labutils.coursework.sandbox import SandboxError
 from labutils.coursework.selfcheck import look, run
 
 __all__ = ["coursework"]
@@ -149,6 +151,7 @@ def _roster(path: Path | None) -> dict[str, str]:
     help="Submissions at a time.",
 )
 @click.option("--scheduler", default="", help="Address of a Dask scheduler, in place of --jobs.")
+@click.option("--preload", multiple=True, metavar="MODULE", help="Load it once, not once a submission.")
 @click.option("--roster", type=_FILE, help="CSV with student and id: whose data are whose.")
 @_sandboxed
 def grade(
@@ -159,6 +162,7 @@ def grade(
     jobs: int,
     scheduler: str,
     roster: Path | None,
+    preload: tuple[str, ...],
     kind: str | None,
     image: str,
     data: Path | None,
@@ -168,6 +172,7 @@ def grade(
     lab = _lab(master)
     try:
         sandbox = probe(unsafe=unsafe, kind=kind or "", image=image, data=str(data.resolve()) if data else "")
+        sandbox = replace(sandbox, preload=preload)
         click.echo(f"sandbox: {sandbox.note}")
         found = grade_all(
             lab,

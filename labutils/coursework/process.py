@@ -19,7 +19,7 @@ from labutils.coursework.runner import PATIENCE
 from labutils.coursework.sandbox import Sandbox
 from labutils.coursework.wire import WireError, dumps, loads
 
-__all__ = ["Outcome", "execute"]
+__all__ = ["Outcome", "Streams", "Watch", "children", "end", "execute"]
 
 MOST_OUTPUT = 32_000_000
 MOST_LINE = 6_000_000
@@ -60,58 +60,70 @@ def execute(sandbox: Sandbox, job: dict[str, Any], limits: Limits, seconds: floa
             env=sandbox.environment(scratch),
         )
         os.close(writing)
-        watch = _Watch(process, limits, began + seconds, Path(f"/proc/{process.pid}").exists())
+        assert process.stdin
+        assert process.stdout
+        streams = Streams(process.pid, process.stdin, process.stdout, process.stderr)
+        watch = Watch(streams, limits, began + seconds)
         try:
             watch.follow(dumps(job))
         finally:
-            _end(process, reading, sandbox, name)
+            end(process, reading, sandbox, name)
             os.close(reading)
     watch.outcome.seconds = time.monotonic() - began
     return watch.outcome
 
 
-class _Watch:
+@dataclass(frozen=True)
+class Streams:
+    """What a job is fed through and heard from, and the process at the top of those that run it."""
+
+    pid: int
+    feed: IO[bytes]
+    lines: IO[bytes]
+    words: IO[bytes] | None = None
+
+
+class Watch:
     """Follows a process: feeds it the job, reads its lines, and says when it has to end."""
 
-    def __init__(self, process: subprocess.Popen[bytes], limits: Limits, deadline: float, proc: bool) -> None:
-        self.process, self.limits, self.deadline, self.proc = process, limits, deadline, proc
+    def __init__(self, streams: Streams, limits: Limits, deadline: float) -> None:
+        self.streams, self.limits, self.deadline = streams, limits, deadline
         self.outcome = Outcome()
         self.step = deadline
         self.buffer = bytearray()
         self.received = 0
 
     def follow(self, job: bytes) -> None:
-        process, left = self.process, memoryview(job)
-        streams = [stream for stream in (process.stdin, process.stdout, process.stderr) if stream]
-        for stream in streams:
-            os.set_blocking(stream.fileno(), False)
+        """Feed the job in and read what comes, until it is done, has ended, or has to end."""
+        feed, lines, words, left = self.streams.feed, self.streams.lines, self.streams.words, memoryview(job)
         selector = selectors.DefaultSelector()
-        selector.register(streams[0], selectors.EVENT_WRITE)
-        selector.register(streams[1], selectors.EVENT_READ)
-        selector.register(streams[2], selectors.EVENT_READ)
+        for stream in (feed, lines, words):
+            if stream:
+                os.set_blocking(stream.fileno(), False)
+                selector.register(stream, selectors.EVENT_WRITE if stream is feed else selectors.EVENT_READ)
         looked = 0.0
         while self.outcome.ended == "exit":
             for key, _ in selector.select(0.1):
-                if key.fileobj is streams[0]:
-                    left = self._feed(streams[0], left)
+                if key.fileobj is feed:
+                    left = self._feed(feed, left)
                     if not left:
-                        selector.unregister(streams[0])
+                        selector.unregister(feed)
                         with contextlib.suppress(OSError):
-                            streams[0].close()
-                elif key.fileobj is streams[1]:
-                    if not self._read(streams[1]):
+                            feed.close()
+                elif key.fileobj is lines:
+                    if not self._read(lines):
                         selector.close()
                         return
-                elif not (part := os.read(streams[2].fileno(), 1 << 16)):
-                    selector.unregister(streams[2])
+                elif words and not (part := os.read(words.fileno(), 1 << 16)):
+                    selector.unregister(words)
                 elif len(self.outcome.words) < 2000:
                     self.outcome.words += part.decode("utf-8", "replace")[:2000]
             now = time.monotonic()
             if now > min(self.deadline, self.step):
                 self.outcome.ended = "timeout"
-            elif now - looked > 0.1 and self.proc:
+            elif now - looked > 0.1:
                 looked = now
-                if _resident(process.pid) > self.limits.memory_mb * 1_000_000:
+                if _resident(self.streams.pid) > self.limits.memory_mb * 1_000_000:
                     self.outcome.ended = "out of memory"
         selector.close()
 
@@ -162,7 +174,8 @@ class _Watch:
             self.outcome.ended = "done"
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started and that still run; none where there is no /proc."""
     found: list[int] = []
     with contextlib.suppress(OSError, ValueError):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -180,14 +193,14 @@ def _resident(pid: int) -> int:
         with contextlib.suppress(OSError, ValueError, IndexError):
             fields = Path(f"/proc/{one}/statm").read_text().split()
             total += (int(fields[1]) - int(fields[2])) * page
-        waiting += _children(one)
+        waiting += children(one)
     return total
 
 
-def _end(process: subprocess.Popen[bytes], reading: int, sandbox: Sandbox, name: str) -> None:
+def end(process: subprocess.Popen[bytes], reading: int, sandbox: Sandbox, name: str) -> None:
     """End everything that runs in the sandbox: its namespace, its group, the container."""
     os.set_blocking(reading, False)
-    below = _children(process.pid)
+    below = children(process.pid)
     with contextlib.suppress(OSError, ValueError, TypeError):
         inner = json.loads(os.read(reading, 10_000)).get("child-pid")
         if inner in below:

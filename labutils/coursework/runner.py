@@ -39,7 +39,7 @@ def _alarm(*_: Any) -> None:
 
 
 def _limited(seconds: float) -> None:
-    """Raise _Late after so many seconds of processor time, or PATIENCE times that on the clock; 0 stops it."""
+    """Raise _Late after so many seconds of processor time, or PATIENCE times that by the clock."""
     if seconds:
         signal.signal(signal.SIGALRM, _alarm)
         signal.signal(signal.SIGPROF, _alarm)

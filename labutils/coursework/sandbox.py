@@ -1,6 +1,6 @@
 """The sandbox around students' code: bubblewrap or Docker, whichever works here; refused where neither does.
 
-It is probed, not assumed: a short program is run in it before the first submission. Nothing is mounted below
+It is probed, not assumed (see `probing`). Nothing is mounted below
 a folder that students' code can write, and nothing of theirs exists yet while it is set up.
 """
 
@@ -10,7 +10,6 @@ import os
 import re
 import secrets
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,13 +17,12 @@ from pathlib import Path
 
 from labutils.coursework.lab import Limits
 
-__all__ = ["Sandbox", "SandboxError", "probe"]
+__all__ = ["BOOK", "SCRATCH", "Sandbox", "SandboxError", "numbers"]
 
-SOUND = (0, 12, 0)  # bubblewrap before it: CVE-2026-87766
 SCRATCH, BOOK = "/scratch", "/book"
 _SHARED, _TEMPORARY = "/dev/shm", "/tmp"  # noqa: S108
 _PACKAGE = Path(__file__).resolve().parents[1]
-_RUNNER = "coursework/runner.py"
+_RUNNER, _ZYGOTE = "coursework/runner.py", "coursework/zygote.py"
 _FLAGS = ("-B", "-s", "-P", "-X", "utf8")
 _ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -55,15 +53,22 @@ class Sandbox:
     note: str
     image: str = ""
     data: str = ""
+    preload: tuple[str, ...] = ()
 
     def command(self, limits: Limits, name: str = "", program: Iterable[str] = ()) -> list[str]:
         """Return the command that starts the runner (or `program`, for Python) in a fresh sandbox."""
         if self.kind == "bubblewrap":
-            return self._bubblewrap(limits, program)
+            return self._bubblewrap(limits, program or [f"{BOOK}/labutils/{_RUNNER}"])
         if self.kind == "docker":
             return self._docker(limits, name, program)
         own = [*(program or [str(_PACKAGE / _RUNNER)])]
         return [*_prlimit(limits, processes=False), sys.executable, *_FLAGS, *own]
+
+    def preloading(self, limits: Limits) -> list[str]:
+        """Return the command that starts the process which loads `preload`: nothing in it can be written."""
+        if self.kind != "bubblewrap":
+            raise SandboxError("modules are loaded beforehand in bubblewrap alone")
+        return self._bubblewrap(limits, [f"{BOOK}/labutils/{_ZYGOTE}", *self.preload], writable=False)
 
     def environment(self, scratch: str) -> dict[str, str] | None:
         """Return the environment of the command itself: bubblewrap's own can be read in /proc from within."""
@@ -79,7 +84,7 @@ class Sandbox:
         }
         return found | ({"LABUTILS_CACHE": self.data} if self.data else {})
 
-    def _bubblewrap(self, limits: Limits, program: Iterable[str]) -> list[str]:
+    def _bubblewrap(self, limits: Limits, program: Iterable[str], *, writable: bool = True) -> list[str]:
         root = os.getuid() == 0
         words = [
             "bwrap",
@@ -91,7 +96,7 @@ class Sandbox:
         ]
         if not root:
             words += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
-            words += ["--disable-userns"] if _numbers(self.version) >= (0, 8, 0) else []
+            words += ["--disable-userns"] if numbers(self.version) >= (0, 8, 0) else []
         words += [
             "--die-with-parent",
             "--new-session",
@@ -106,27 +111,19 @@ class Sandbox:
         for key, value in _ENVIRONMENT.items():
             words += ["--setenv", key, value]
         words += ["--setenv", "HOME", SCRATCH, "--setenv", "TMPDIR", SCRATCH, *self._mounts()]
-        size = str(256 * 1024 * 1024)
-        words += ["--perms", "1777", "--size", size, "--tmpfs", SCRATCH, "--symlink", SCRATCH, _TEMPORARY]
-        words += [
-            "--proc",
-            "/proc",
-            "--dev",
-            "/dev",
-            "--perms",
-            "1777",
-            "--size",
-            size,
-            "--tmpfs",
-            _SHARED,
-        ]
-        words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH, "--"]
+        words += ["--proc", "/proc", "--dev", "/dev"]
+        if writable:
+            size = ["--perms", "1777", "--size", str(256 * 1024 * 1024)]
+            words += [*size, "--tmpfs", SCRATCH, *size, "--tmpfs", _SHARED]
+        if not any(word.startswith(f"{_TEMPORARY}/") for word in words):  # else Python is there, read-only
+            words += ["--symlink", SCRATCH, _TEMPORARY]
+        words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH if writable else "/", "--"]
         if root:
             uid = str(1_000_000_000 + os.getpid())  # of no account, and no other worker's
             words += ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--no-new-privs"]
             words += ["--bounding-set=-all", "--inh-caps=-all", "--"]
         words += _prlimit(limits)
-        return [*words, _python(), *_FLAGS, *(program or [f"{BOOK}/labutils/{_RUNNER}"])]
+        return [*words, _python(), *_FLAGS, *program]
 
     def _mounts(self) -> list[str]:
         """The system, Python, its packages and labutils, all read-only, below folders made for them."""
@@ -135,10 +132,8 @@ class Sandbox:
             real = os.path.realpath(path)
             if not any(real == other or real.startswith(other + "/") for other in bound):
                 bound.append(real)
-        if any(path.startswith((f"{SCRATCH}/", f"{_TEMPORARY}/", "/dev/", "/proc/")) for path in bound):
-            raise SandboxError(
-                f"Python lies below /tmp or {SCRATCH}, which students' code may write: move it"
-            )
+        if any(path.startswith((f"{SCRATCH}/", "/dev/", "/proc/")) for path in bound):
+            raise SandboxError(f"Python lies below {SCRATCH}, which students' code may write: move it")
         words: list[str] = []
         made: set[str] = set()
         pairs = [(path, path) for path in bound] + [(str(_PACKAGE), f"{BOOK}/labutils")]
@@ -199,97 +194,10 @@ def _prlimit(limits: Limits, *, processes: bool = True) -> list[str]:
         f"--cpu={int(limits.seconds) + 5}",
         "--core=0",
     ]
-    words += ["--nofile=256", "--fsize=268435456"]
+    words += ["--nofile=256", "--fsize=268435456", "--msgqueue=0"]
     return [*words, *([f"--nproc={limits.processes}"] if processes else []), "--"]
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version."""
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
-
-
-def probe(*, unsafe: bool = False, kind: str = "", image: str = "", data: str = "") -> Sandbox:
-    """Return a sandbox that works here. SandboxError says why there is none, unless `unsafe` is meant.
-
-    `kind` asks for "bubblewrap" or "docker"; `image` is the Docker image, with labutils in it; `data` a
-    folder of data sets (the cache of `labutils data`) that students' code may read.
-    """
-    if unsafe:
-        note = "NO SANDBOX: students' code ran as you, with your files and your network (--unsafe)"
-        return Sandbox("none", "", note, data=data)
-    reasons = []
-    for name in [kind] if kind else ["bubblewrap", "docker"]:
-        try:
-            return _bubblewrap(data) if name == "bubblewrap" else _docker(image)
-        except SandboxError as error:
-            reasons.append(f"{name}: {error}")
-    raise SandboxError(
-        "no sandbox works here, and students' code is not run without one. " + "; ".join(reasons) + ". "
-        "On Debian and Ubuntu: apt install bubblewrap. --unsafe runs it as you, unprotected"
-    )
-
-
-def _version(*command: str) -> str:
-    if not shutil.which(command[0]):
-        raise SandboxError("it is not installed")
-    try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise SandboxError("it does not answer") from error
-    if run.returncode:
-        raise SandboxError(f"it does not work: {(run.stderr or run.stdout).strip()[-200:]}")
-    return run.stdout.strip().rpartition(" ")[2]
-
-
-def _bubblewrap(data: str) -> Sandbox:
-    version = _version("bwrap", "--version")
-    who = "started by root, students' code as a user of no account" if os.getuid() == 0 else "started by you"
-    note = f"bubblewrap {version}, {who}"
-    if _numbers(version) < SOUND:
-        note += (
-            "; before 0.12.0 it has CVE-2026-87766 (paths made during set-up follow links): "
-            "here nothing is mounted below what students can write"
-        )
-    return _tried(Sandbox("bubblewrap", version, note + "; it shares this computer's kernel", data=data))
-
-
-def _docker(image: str) -> Sandbox:
-    version = _version("docker", "version", "--format", "{{.Server.Version}}")
-    image = image or os.environ.get("LABUTILS_COURSEWORK_IMAGE", "")
-    if not image:
-        raise SandboxError("name an image that has labutils in it, with --image")
-    return _tried(Sandbox("docker", version, f"Docker {version}, image {image}", image))
-
-
-_TRIAL = """
-import os, socket, sys
-import labutils.coursework.runner
-faults = []
-for path in ("/", "/usr", "/etc", "/book/labutils"):
-    try:
-        open(path + "/labutils-probe", "w"); faults.append("writes " + path)
-    except OSError: pass
-try:
-    socket.create_connection(("192.0.2.1", 9), 0.5); faults.append("network")
-except OSError: pass
-if os.getuid() == 0 or os.geteuid() == 0: faults.append("root")
-open("scratch-probe", "w").close()
-print("; ".join(faults) or "sound")
-"""
-
-
-def _tried(sandbox: Sandbox) -> Sandbox:
-    """Run a program in the sandbox that tries what it must not be able to do."""
-    program = f"import sys; sys.path.insert(0, {BOOK!r})\n{_TRIAL}"
-    command = sandbox.command(Limits(), program=["-c", program])
-    try:
-        environment = sandbox.environment(SCRATCH)
-        run = subprocess.run(
-            command, capture_output=True, text=True, timeout=60, check=False, env=environment
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SandboxError("a trial program did not end in it") from error
-    if run.stdout.strip() != "sound":
-        raise SandboxError(
-            f"a trial program in it said: {(run.stdout + run.stderr).strip()[-300:] or 'nothing'}"
-        )
-    return sandbox

@@ -10,8 +10,8 @@ from labutils.coursework.find import find, personal_id
 from labutils.coursework.judge import told
 from labutils.coursework.lab import KINDS, Limits, Question
 from labutils.coursework.notebook import Notebook, NotebookError, parse, read_bytes
+from labutils.coursework.probing import probe
 from labutils.coursework.public import run_public
-from labutils.coursework.sandbox import probe
 
 __all__ = ["look", "run"]
 

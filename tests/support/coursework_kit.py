@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 
 from labutils.coursework.grading import grade
 from labutils.coursework.lab import Lab, load
+from labutils.coursework.probing import probe
 from labutils.coursework.release import release
-from labutils.coursework.sandbox import Sandbox, SandboxError, probe
+from labutils.coursework.sandbox import Sandbox, SandboxError
 
 MASTER = Path(__file__).parent / "tiny_lab/tiny.ipynb"
 SECRET = b"a secret of the tests, and of nobody else"
@@ -72,9 +74,11 @@ def sandbox() -> Sandbox:
         pytest.skip(f"no sandbox here: {error}")
 
 
-def graded(lab: Lab, content: bytes | dict[str, Any], student: str = "anna") -> dict[str, Any]:
+def graded(
+    lab: Lab, content: bytes | dict[str, Any], student: str = "anna", preload: tuple[str, ...] = ()
+) -> dict[str, Any]:
     content = content if isinstance(content, bytes) else packed(content)
-    return grade(lab, content, student, SECRET, sandbox())
+    return grade(lab, content, student, SECRET, replace(sandbox(), preload=preload))
 
 
 def points(result: dict[str, Any]) -> dict[str, float]:

@@ -21,12 +21,13 @@ from typing import Any
 
 import pytest
 
-from coursework_kit import RIGHT, SECRET, graded, handed_in, light, packed, points
+from coursework_kit import GATE, MASTER, RIGHT, SECRET, graded, handed_in, light, packed, points
 from labutils.coursework import grading, process
 from labutils.coursework.grading import STATUSES
 from labutils.coursework.judge import asked
-from labutils.coursework.lab import Lab
-from labutils.coursework.sandbox import probe
+from labutils.coursework.lab import Lab, load
+from labutils.coursework.preload import _KEPT, Preloaded
+from labutils.coursework.probing import probe
 
 TOKEN = "canary-5f1c0e9d7b"
 HELPERS = """
@@ -270,6 +271,30 @@ def entropy(p):
     attempt(lambda: os.listdir("/proc/1/cwd"))
     return "; ".join(loot)
 """,
+    "attaches to its parents": """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+for pid in (os.getppid(), 1):
+    attempt(lambda: open(f"/proc/{pid}/mem", "r+b").seek(0))
+    attempt(lambda: os.listdir(f"/proc/{pid}/fd"))
+    attempt(lambda: open(f"/proc/{pid}/fd/0").read(10))
+    loot.append(f"ptrace {libc.ptrace(16, pid, 0, 0)}")
+""",
+    "stays for the next one": """
+import signal, time
+for _ in range(10):
+    if os.fork() == 0:
+        for number in range(1, 64):
+            try: signal.signal(number, signal.SIG_IGN)
+            except (OSError, ValueError): pass
+        os.setsid()
+        while True:
+            for name in os.listdir("/proc"):
+                if name.isdigit() and int(name) not in (1, os.getpid(), os.getppid()):
+                    try: os.kill(int(name), signal.SIGSTOP)
+                    except OSError: pass
+            time.sleep(0.01)
+""",
     "becomes root": """
 import subprocess
 attempt(lambda: os.setuid(0))
@@ -371,6 +396,13 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         kept.extend([*outcome.lines, outcome.words])
         return outcome
 
+    def recorded_too(self: Preloaded, *args: Any) -> process.Outcome:
+        outcome = real(self, *args)
+        kept.extend(outcome.lines)
+        return outcome
+
+    real = Preloaded.execute
+    monkeypatch.setattr(Preloaded, "execute", recorded_too)
     monkeypatch.setattr(grading, "execute", recorded)
     return kept
 
@@ -397,14 +429,15 @@ def ours() -> set[int]:
     return found
 
 
+@pytest.mark.parametrize("preload", [(), ("numpy",)], ids=["fresh", "preloaded"])
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_gains_nothing_and_reaches_nothing(
-    lab: Lab, canary: Canary, lines: list[Any], name: str
+    lab: Lab, canary: Canary, lines: list[Any], name: str, preload: tuple[str, ...]
 ) -> None:
     notebook = handed_in(lab, {"q1": RIGHT["q1"], "q2": attack(ATTACKS[name], canary)})
     content = packed(notebook)
     began = time.monotonic()
-    result = graded(lab, content)
+    result = graded(lab, content, preload=preload)
     seconds = time.monotonic() - began
     assert result["status"] in STATUSES[:6], result
     assert points(result)["q2"] == 0, result
@@ -422,10 +455,13 @@ def test_an_attack_gains_nothing_and_reaches_nothing(
     assert canary.file.read_text(encoding="utf-8") == TOKEN
     assert [path.name for path in canary.file.parent.iterdir()] == ["canary.txt"]
     assert canary.connections == []
-    assert seconds < lab.limits.seconds + 15
+    assert seconds < 2 * lab.limits.seconds + 15
 
 
 def test_nothing_is_left_running_and_the_next_one_is_graded(lab: Lab, canary: Canary) -> None:
+    assert graded(lab, handed_in(lab, RIGHT), preload=("numpy",))["points"] == 10
+    for kept in _KEPT.values():
+        kept.stop()
     deadline = time.monotonic() + 5
     while ours() and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -465,13 +501,51 @@ attempt(lambda: ctypes.CDLL(None).shmget(77, 4096, 0) >= 0)
 """
 
 
-def test_a_submission_cannot_tell_the_next_one_anything(lab: Lab, canary: Canary, lines: list[Any]) -> None:
-    graded(lab, handed_in(lab, {"q2": attack(TELLS, canary)}))
+@pytest.mark.parametrize("preload", [(), ("numpy",)], ids=["fresh", "preloaded"])
+def test_a_submission_cannot_tell_the_next_one_anything(
+    lab: Lab, canary: Canary, lines: list[Any], preload: tuple[str, ...]
+) -> None:
+    graded(lab, handed_in(lab, {"q2": attack(TELLS, canary)}), preload=preload)
     lines.clear()
-    graded(lab, handed_in(lab, {"q2": attack(HEARS, canary)}), "ben")
+    graded(lab, handed_in(lab, {"q2": attack(HEARS, canary)}), "ben", preload)
     values = [
         line["results"][0]["value"]
         for line in lines
         if isinstance(line, dict) and line.get("question") == "q2"
     ]
     assert values == ["False"]
+
+
+def test_the_process_that_others_come_from_cannot_be_reached(
+    lab: Lab, canary: Canary, lines: list[Any]
+) -> None:
+    """What a submission would change in it, all that come after would run."""
+    result = graded(
+        lab, handed_in(lab, {"q2": attack(ATTACKS["attaches to its parents"], canary)}), preload=("numpy",)
+    )
+    [said] = {line["results"][0]["value"] for line in lines if line.get("question") == "q2"}
+    assert said == "; ".join([*["PermissionError"] * 3, "ptrace -1"] * 2)
+    assert result["points"] == 0
+
+
+def test_preloaded_gives_what_fresh_gives(lab: Lab) -> None:
+    for answers in (
+        RIGHT,
+        {},
+        {"q2": "def entropy(p): return 1"},
+        {"q2": "1 / 0"},
+        {"q2": "import os; os._exit(0)"},
+    ):
+        content = packed(handed_in(lab, answers))
+        one, other = graded(lab, content), graded(lab, content, preload=("numpy",))
+        assert one | {"seconds": 0} == other | {"seconds": 0}
+
+
+def test_preloaded_is_much_faster() -> None:
+    lab = load(MASTER)
+    content, seconds = packed(handed_in(lab, RIGHT | {"q3": GATE})), []
+    for preload in ((), ("torch", "torch"), ("torch", "torch")):
+        began = time.perf_counter()
+        assert graded(lab, content, preload=preload)["points"] == 16
+        seconds.append(time.perf_counter() - began)
+    assert seconds[2] < seconds[0] / 4
