@@ -151,7 +151,12 @@ def _roster(path: Path | None) -> dict[str, str]:
     help="Submissions at a time.",
 )
 @click.option("--scheduler", default="", help="Address of a Dask scheduler, in place of --jobs.")
-@click.option("--preload", multiple=True, metavar="MODULE", help="Load it once, not once a submission.")
+@click.option(
+    "--preload",
+    multiple=True,
+    metavar="MODULE",
+    help="Load it once, not once a submission; code cannot write files then.",
+)
 @click.option("--roster", type=_FILE, help="CSV with student and id: whose data are whose.")
 @_sandboxed
 def grade(

@@ -29,6 +29,19 @@ STATUSES = (
     "grader failed",
 )
 _ATTEMPTS = 4
+# What a notebook raises wherever it runs: not for want of a folder to write into, of time or of memory.
+_PLAIN = {
+    *(
+        "AssertionError",
+        "AttributeError",
+        "IndentationError",
+        "IndexError",
+        "KeyError",
+        "NameError",
+        "SyntaxError",
+    ),
+    *("TypeError", "UnboundLocalError", "ZeroDivisionError", "unreadable"),
+}
 _LOST = {"timeout": "timeout", "out of memory": "out of memory", "exit": "crashed", "output": "crashed"}
 
 
@@ -148,7 +161,7 @@ def _job(
 def _preloaded(
     lab: Lab, cells: list[dict[str, str]], found: dict[str, Found], puts: dict[str, Asked], sandbox: Sandbox
 ) -> _Run | None:
-    """Run the notebook where its modules are loaded already; None unless all of it went without a fault."""
+    """Run the notebook where its modules are loaded already; None where that may not be the last word."""
     run = _Run({}, {}, {}, attempts=1)
     try:
         job = _job(lab, cells, found, puts, run)
@@ -157,14 +170,18 @@ def _preloaded(
         return None
     _collect(run, outcome, puts)
     answers = list(run.answers.values())
-    faultless = all("fault" not in result for answer in answers for result in _listed(answer.get("results")))
-    well = outcome.ended == "done" and not outcome.noise and not run.faults and set(run.answers) == set(puts)
-    known = all(answer.get("status") in ("answered", "unanswered") for answer in answers)
-    return run if well and known and faultless else None
+    plain = all(fault.get("type") in _PLAIN for fault in _faults(run))
+    well = outcome.ended == "done" and not outcome.noise and set(run.answers) == set(puts)
+    known = all(answer.get("status") in ("answered", "unanswered", "undefined") for answer in answers)
+    return run if well and known and plain else None
 
 
-def _listed(results: Any) -> list[Any]:
-    return results if isinstance(results, list) else []
+def _faults(run: _Run) -> list[dict[str, Any]]:
+    """All that was raised, in cells and in answers."""
+    lists = [answer.get("results") for answer in run.answers.values()]
+    results = [result for results in lists if isinstance(results, list) for result in results]
+    found = [result.get("fault") for result in results if isinstance(result, dict)]
+    return [*run.faults.values(), *(fault for fault in found if isinstance(fault, dict))]
 
 
 def _collect(run: _Run, outcome: Outcome, puts: dict[str, Asked]) -> None:

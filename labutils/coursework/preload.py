@@ -6,6 +6,7 @@ sandbox, and the grader runs it again in a fresh one, whose word counts.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import socket
@@ -92,9 +93,8 @@ class Preloaded:
         with contextlib.suppress(OSError):
             control.send(b"clean")
             if self._heard(_CLEAN) == b"clean":
-                inits = children(process.pid)
-                below = [child for init in inits for child in children(init)]
-                return len(below) <= 1 and not any(children(child) for child in below)
+                first = children(process.pid)
+                return len(first) == 1 and not children(first[0])
         return False
 
     def stop(self) -> None:
@@ -108,6 +108,12 @@ class Preloaded:
 
 
 _KEPT: dict[tuple[Sandbox, Limits], Preloaded] = {}
+
+
+@atexit.register
+def _stop_all() -> None:
+    for kept in _KEPT.values():
+        kept.stop()
 
 
 def preloaded(sandbox: Sandbox, limits: Limits) -> Preloaded:

@@ -106,6 +106,8 @@ class Sandbox:
             "--hostname",
             "lab",
         ]
+        # Alone in its namespace, a process that others come from has no neighbour which they could take over.
+        words += [] if writable else ["--as-pid-1"]
         if root:  # needed to become another user, inside; given up with that
             words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
         for key, value in _ENVIRONMENT.items():

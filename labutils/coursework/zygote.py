@@ -1,8 +1,9 @@
 """Runs inside the sandbox: a process that has loaded what labs need, and forks for each submission.
 
-It runs no student's code itself: a child does, with the two ends of pipes that came for its job, no more. Its
-memory is closed to processes of its own user, there is no folder in its sandbox that can be written, and
-after a job everything but itself is ended. One job at a time.
+It is the first process of its namespace: no signal of a child's ends or stops it. It runs no student's code
+itself: a child does, with the two ends of pipes that came for its job, no more. Its memory is closed to
+processes of its own user, there is no folder in its sandbox that can be written, and after a job everything but
+itself is ended. One job at a time.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def _clean() -> bytes:
 
 def _child(control: socket.socket, reading: int, writing: int) -> None:
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         control.close()
         os.setsid()
         os.dup2(reading, 0)
@@ -61,6 +63,7 @@ def main() -> None:
     for name in sys.argv[1:]:
         with contextlib.suppress(Exception):  # a submission that needs it will say so itself
             importlib.import_module(name)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
     _closed()

@@ -383,7 +383,7 @@ def canary() -> Iterator[Canary]:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     lab = light(tmp_path_factory.mktemp("lab"))
-    return replace(lab, limits=replace(lab.limits, seconds=25, cell_seconds=1.5, question_seconds=1.0))
+    return replace(lab, limits=replace(lab.limits, seconds=20, cell_seconds=1.0, question_seconds=0.7))
 
 
 @pytest.fixture
@@ -524,7 +524,7 @@ def test_the_process_that_others_come_from_cannot_be_reached(
         lab, handed_in(lab, {"q2": attack(ATTACKS["attaches to its parents"], canary)}), preload=("numpy",)
     )
     [said] = {line["results"][0]["value"] for line in lines if line.get("question") == "q2"}
-    assert said == "; ".join([*["PermissionError"] * 3, "ptrace -1"] * 2)
+    assert said == "; ".join([*["PermissionError"] * 3, "ptrace -1"] * 2)  # both are that process
     assert result["points"] == 0
 
 
