@@ -2,8 +2,8 @@
 
 It is the first process of its namespace: no signal of a child's ends or stops it. It runs no student's code
 itself: a child does, with the two ends of pipes that came for its job, no more. Its memory is closed to
-processes of its own user, there is no folder in its sandbox that can be written, and after a job everything but
-itself is ended. One job at a time.
+processes of its own user, there is no folder in its sandbox that can be written, and after a job everything
+but itself is ended. One job at a time.
 """
 
 from __future__ import annotations
