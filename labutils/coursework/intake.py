@@ -95,6 +95,12 @@ def collect(source: Path, file_name: str) -> list[Submission]:
 
 def describe(name: str) -> tuple[str, _Hand]:
     """Return who a file or folder of this name is from: an identity, and an empty hand with name and ids."""
+    if (
+        name.count("_assignsubmission_file") > 1
+    ):  # a name that somebody chose so: nobody else's work is touched
+        return f"as it stands {name}", _Hand(
+            shown(name), notes=["named like two students of Moodle: look at it"]
+        )
     if found := _MOODLE.match(name):
         return f"moodle {found['id']}", _Hand(shown(found["name"]), {"moodle": found["id"]})
     if found := _CANVAS.match(name):

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from labutils.coursework.cases import Wrong, equal, sent
 from labutils.coursework.draws import personal, secret_rng
 from labutils.coursework.lab import Lab, Question
@@ -140,7 +142,7 @@ def _one(lab: Lab, put: Asked, case: Any, result: Any) -> tuple[str, str, str]:
         verdict = str(wrong)
     except Exception as error:  # an answer of an unforeseen shape, or a fault of the checks
         return "wrong", "", f"the comparison raised {type(error).__name__}: {str(error)[:200]}"
-    if verdict is None or verdict is True:
+    if verdict is None or (isinstance(verdict, bool | np.bool_) and verdict):
         return "right", "", ""
     if isinstance(verdict, str):
         allowed = verdict in lab.sentences or verdict.startswith("The notebook states no student id")

@@ -82,6 +82,20 @@ def test_a_zip_of_moodle(tmp_path: Path) -> None:
     assert found["Cleo"].problem.startswith("no .ipynb")
 
 
+def test_nobody_hands_in_for_another_by_a_name(tmp_path: Path) -> None:
+    files = {
+        "Victim_124_assignsubmission_file_/tiny.ipynb": BARE,
+        "X_124_assignsubmission_file__125_assignsubmission_file_/tiny.ipynb": TAGGED,
+        "Y_126_assignsubmission_file_x_124_assignsubmission_file_y.ipynb": TAGGED,
+    }
+    found = collect(archive(tmp_path / "moodle.zip", files), "tiny.ipynb")
+    assert [one.content for one in found if one.ids.get("moodle") == "124"] == [BARE]
+    assert len(found) == 3
+    canvas = {"victim_4711_1_tiny.ipynb": BARE, "evil_4712_2_victim_4711_1_tiny.ipynb": TAGGED}
+    found = collect(archive(tmp_path / "canvas.zip", canvas), "tiny.ipynb")
+    assert {one.ids["canvas"]: one.content for one in found} == {"4711": BARE, "4712": TAGGED}
+
+
 def test_links_pipes_and_slips_are_not_followed(tmp_path: Path) -> None:
     secret = tmp_path / "secret.ipynb"
     secret.write_bytes(TAGGED)
