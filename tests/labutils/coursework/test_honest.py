@@ -269,6 +269,20 @@ def test_what_cannot_be_graded_says_why(lab: Lab, make: Any, status: str, reason
     assert len(result["questions"]) == 3
 
 
+def test_a_notebook_without_a_student_id_says_so(lab: Lab) -> None:
+    answers = {"q1": "share = 0.2"}
+    notebook = handed_in(lab, answers, student="")
+    mark = next(mark for mark in graded(lab, notebook)["questions"] if mark["id"] == "q1")
+    assert mark["status"] == "wrong"
+    assert mark["sentence"] == "The notebook states no student id, and your data are drawn from it."
+
+
+def test_a_reference_that_breaks_is_not_the_students_fault(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab.checks, "reference_q2", lambda p: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # a batch says: grader failed
+        graded(lab, handed_in(lab, RIGHT))
+
+
 def test_inputs_are_other_for_every_student_and_version(lab: Lab, tmp_path: Path) -> None:
     from labutils.coursework.judge import asked
 
