@@ -106,7 +106,6 @@ def temperature(answer: Any) -> str | None:
             continue
         p = 1 / (1 + np.exp(-z[:, None] / grid))
         brier = float(grid[np.argmin(((p - y[:, None]) ** 2).mean(0))])
-        flipped = float(grid[np.argmin(_loss(z, 1 - y, grid))])
         likely = float(grid[np.argmax(np.where(y[:, None] == 1, p, 1 - p).mean(0))])
         gap = float(grid[np.argmin(abs(np.maximum(p, 1 - p).mean(0) - ((z > 0) == (y == 1)).mean()))])
         mistakes = [
@@ -117,13 +116,12 @@ def temperature(answer: Any) -> str | None:
             (1.0, "1 leaves the logits as they are"),
             (scale, "that is the factor behind these data: 400 texts have another best T, near it"),
             (brier, "that minimises the Brier score: asked is the log loss"),
-            (flipped, "yes and no are exchanged: the sign of z for y = 0 is the wrong way round"),
             (
                 likely,
                 "that maximises the mean probability of the truth, the linear score: take the logarithm",
             ),
             (gap, "that makes confidence and accuracy equal on average: asked is the log loss"),
-            (20.0, "20 is the end of the range: is the loss taken with the wrong sign?"),
+            (20.0, "20 is the end of the range: has the loss the wrong sign, or are yes and no exchanged?"),
             (0.1, "0.1 is the end of the range: is something maximised that should be minimised?"),
         ]
         why = slip(found, mistakes, 4e-3)
@@ -153,9 +151,9 @@ def adaptive(answer: Any) -> str | None:
         place = (p > true).sum(1)
         mistakes: list[tuple[Any, str]] = [
             ((p * (p > true)).sum(1), "the true class itself is missing: it is included"),
-            ((p * (p <= true)).sum(1), "the mass of classes at most as likely: it is those at least as likely"),
+            ((p * (p <= true)).sum(1), "the mass of classes at most as likely: it is the likelier ones"),
             ((p * (p < true)).sum(1), "the mass of the less likely classes: it is the likelier ones"),
-            (1 - true[:, 0], "that is 1 − p of the truth, the score of the page: add up the likelier classes"),
+            (1 - true[:, 0], "that is 1 − p of the truth, the page's score: add up the likelier classes"),
             (true[:, 0], "that is p of the truth alone: add the likelier classes"),
             (place + 1, "the rank of the true class: add up probabilities, not places"),
             (place, "how many classes are likelier: add up their probabilities"),
@@ -163,8 +161,7 @@ def adaptive(answer: Any) -> str | None:
             (p.cumsum(1)[np.arange(n), y], "summed in the order of the classes: sort by probability first"),
             (np.sort(p)[:, ::-1].cumsum(1)[np.arange(n), y],
              "sorted sums, read at y: read them at the place of the true class among the sorted"),
-            (np.sort(p).cumsum(1)[np.arange(n), y], "sorted with the least likely first: the likeliest come first"),
-            (1 - right, "that is the rest: the mass is asked, not 1 minus it"),
+            (np.sort(p).cumsum(1)[np.arange(n), y], "sorted the wrong way round: the likeliest come first"),
         ]  # fmt: skip
         compare(found, right, f"for {n} texts and {n_class} classes", mistakes, 1e-6)
     sure = np.array([[0.2, 0.5, 0.3]])
