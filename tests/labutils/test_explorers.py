@@ -48,6 +48,10 @@ DATA = {
     "gaussian_fit": {"x": [-2.0, 0.0, 2.0], "p": [0.5, 0.2, 0.3]},
     "heat": {"tokens": list("abcdefghijklmno"), "p": [0.3, *[0.05] * 14]},
     "next_character": {"text": TEXT},
+    "reliability": {
+        "z": np.random.default_rng(3).normal(size=(1500, 3)).round(2).tolist(),
+        "y": [i % 3 for i in range(1500)],
+    },
     "objectives": {"tokens": list("abcdefghijkl"), "draws": [[list(range(11, -1, -1))] * 3] * 6},
 }
 
