@@ -203,32 +203,23 @@ def balanced_subsample(group: ArrayLike, rng: np.random.Generator) -> Ints:
 
 
 def group_dro(
-    x: ArrayLike,
-    y: ArrayLike,
-    group: ArrayLike,
-    penalty: float = 1e-3,
-    n_steps: int = 300,
-    rate: float = 1.0,
-    step: float = 0.05,
+    x: ArrayLike, y: ArrayLike, group: ArrayLike, C: float = 1.0, n_rounds: int = 15, step: float = 1.0
 ) -> tuple[Floats, float]:
     """A logistic regression for the worst group (Sagawa et al., 2020): weights (d,) and bias.
 
-    x (n, d), y (n,) in 0, 1. Every group's share of the loss grows by e^(step · its loss) before each step of
-    gradient descent on the shared-out loss plus penalty/2 · ‖w‖².
+    x (n, d), y (n,) in 0, 1, groups 0, 1, … Minimises over weights and maximises over the groups' shares q
+    C · n · Σ q_g · mean loss of g + ‖w‖² / 2. Each round fits the model to the shares, then every share grows by
+    e^(step · its loss / round number). Theirs takes one step of gradient descent in place of each fit.
     """
     a, t, g = np.asarray(x, dtype=float), np.asarray(y, dtype=float), np.asarray(group, dtype=np.int64)
     counts = np.bincount(g)
-    members = np.flatnonzero(counts)
-    share = np.where(counts > 0, 1 / len(members), 0.0)
-    w, bias = np.zeros(a.shape[1]), 0.0
-    for _ in range(n_steps):
+    share = np.where(counts > 0, 1 / np.count_nonzero(counts), 0.0)
+    for n in range(n_rounds):
+        w, bias = logistic(a, t, C, len(t) * (share / counts.clip(min=1))[g])
         z = a @ w + bias
         loss = np.bincount(g, np.logaddexp(0, z) - t * z, len(counts)) / counts.clip(min=1)
-        share = share * np.exp(step * loss)
+        share = share * np.exp(step * loss / loss.max() / (n + 1))
         share /= share.sum()
-        slope = (1 / (1 + np.exp(-z)) - t) * (share / counts.clip(min=1))[g]  # (n,)
-        w -= rate * (a.T @ slope + penalty * w)
-        bias -= rate * float(slope.sum())
     return w, bias
 
 
