@@ -207,9 +207,9 @@ def group_dro(
 ) -> tuple[Floats, float]:
     """A logistic regression for the worst group (Sagawa et al., 2020): weights (d,) and bias.
 
-    x (n, d), y (n,) in 0, 1, groups 0, 1, … Minimises over weights and maximises over the groups' shares q
-    C · n · Σ q_g · mean loss of g + ‖w‖² / 2. Each round fits the model to the shares, then every share grows by
-    e^(step · its loss / round number). Theirs takes one step of gradient descent in place of each fit.
+    x (n, d), y (n,) in 0, 1, groups 0, 1, … Minimises over the weights, and maximises over the groups'
+    shares q, C · n · Σ q_g · mean loss of g + ‖w‖² / 2. Each round fits the model to the shares, then a share
+    grows by e^(step · its loss / the largest loss / number of the round). Theirs takes one step of gradient descent in place of each fit.
     """
     a, t, g = np.asarray(x, dtype=float), np.asarray(y, dtype=float), np.asarray(group, dtype=np.int64)
     counts = np.bincount(g)

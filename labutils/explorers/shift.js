@@ -24,7 +24,7 @@
       return [HOME[0].map((mass) => 2 * (1 - positive) * mass), HOME[1].map((mass) => 2 * positive * mass)];
     }
     const all = GRID.map((_, i) => HOME[0][i] + HOME[1][i]);
-    if (kind === "covariate") return scaled(HOME.map((part) => part.map((mass, i) => mass * Math.exp(0.9 * strength * GRID[i]))));
+    if (kind === "covariate") return scaled(HOME.map((part) => part.map((mass, i) => mass * Math.exp(-0.4 * strength * GRID[i]))));
     return [all.map((mass, i) => mass * (1 - given(GRID[i] - 1.5 * strength))), all.map((mass, i) => mass * given(GRID[i] - 1.5 * strength))];
   }
 
