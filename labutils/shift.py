@@ -209,7 +209,8 @@ def group_dro(
 
     x (n, d), y (n,) in 0, 1, groups 0, 1, … Minimises over the weights, and maximises over the groups'
     shares q, C · n · Σ q_g · mean loss of g + ‖w‖² / 2. Each round fits the model to the shares, then a share
-    grows by e^(step · its loss / the largest loss / number of the round). Theirs takes one step of gradient descent in place of each fit.
+    grows by e^(step · its loss / the largest loss / number of the round). Theirs takes one step of gradient
+    descent in place of each fit.
     """
     a, t, g = np.asarray(x, dtype=float), np.asarray(y, dtype=float), np.asarray(group, dtype=np.int64)
     counts = np.bincount(g)
