@@ -8,19 +8,19 @@ Page: notebooks/limits/mismatched_generalization.ipynb.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from labutils.encodings import ALPHABETS, ENCODINGS, LETTERS
 from labutils.models.transformer import GPT, ModelConfig
 
 __all__ = [
     "LOCKERS", "NAMES", "REFUSAL", "SIGNS", "Outcome", "batch", "caution", "fit", "fresh", "logits",
-    "outcomes", "questions", "register",
+    "outcomes", "questions", "register", "reply",
 ]  # fmt: skip
 
 NAMES = tuple(
@@ -92,11 +92,10 @@ def fit(
     *,
     weights: Sequence[float] | None = None,
     n_batch: int = 96,
-    watch: Callable[[int], None] | None = None,
 ) -> float:
     """Train `model` in place on questions drawn with `weights` (None: evenly); return the last loss.
 
-    AdamW; the rate rises over 20 steps and falls linearly to a tenth. watch: called with each step's number.
+    AdamW; the rate rises over 20 steps and falls linearly to a tenth.
     """
     ids, last, answers = batch(asked)
     draw = torch.Generator().manual_seed(seed)
@@ -110,8 +109,6 @@ def fit(
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        if watch:
-            watch(step)
     return loss.item()
 
 
@@ -129,14 +126,20 @@ def caution(
 
 
 @torch.no_grad()
+def reply(model: GPT, texts: Sequence[str]) -> list[str]:
+    """The likeliest answer to each text, without its question mark: a sign each."""
+    ids, last, _ = batch([(text, REFUSAL) for text in texts])
+    return [SIGNS[i] for i in logits(model, ids, last).argmax(-1).tolist()]
+
+
 def outcomes(
-    model: nn.Module, locker: dict[str, str], names: Iterable[str], encodings: Iterable[str] = ENCODINGS
+    model: GPT, locker: dict[str, str], names: Iterable[str], encodings: Iterable[str] = ENCODINGS
 ) -> dict[str, Outcome]:
     """For each encoding, how many of the names' lockers are told and how many questions refused."""
     found, names = {}, list(names)
     for encoding in encodings:
-        ids, last, answers = batch(questions(locker, [encoding], names))
-        said = logits(model, ids, last).argmax(-1)  # type: ignore[arg-type]
-        told, refused = (said == answers).double().mean(), (said == NUMBER[REFUSAL]).double().mean()
-        found[encoding] = Outcome(told.item(), refused.item())
+        asked = questions(locker, [encoding], names)
+        said = reply(model, [text for text, _ in asked])
+        told = sum(sign == answer for sign, (_, answer) in zip(said, asked, strict=True))
+        found[encoding] = Outcome(told / len(names), said.count(REFUSAL) / len(names))
     return found
