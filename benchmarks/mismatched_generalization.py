@@ -60,7 +60,7 @@ class World:
         self.model.load_state_dict(self.weights)
         asked, weights = lockers.caution(self.locker, self.secret, ["plain", *covered], usual)
         lockers.fit(self.model, asked, 150, rate, self.seed, weights=weights, n_batch=64)
-        return self.ask(covered=covered, **more)
+        return self.ask(covered=covered, rate=rate, **more)
 
 
 def coverage() -> list[dict[str, Any]]:
@@ -91,7 +91,7 @@ def sizes() -> list[dict[str, Any]]:
 def rates() -> list[dict[str, Any]]:
     """Other learning rates of the refusals."""
     worlds = [World(seed) for seed in range(5)]
-    return [world.caution([], rate, rate=rate) for rate in (5e-4, 1e-3, 2e-3, 4e-3) for world in worlds]
+    return [world.caution([], rate) for rate in (5e-4, 1e-3, 2e-3, 4e-3) for world in worlds]
 
 
 def alone() -> list[dict[str, Any]]:
@@ -130,7 +130,9 @@ def smollm() -> dict[str, list[int]]:
         hits = 0
         for i, sentence in enumerate(SENTENCES):
             text = f"This sentence is written in {spoken}: {ENCODINGS[name].encode(sentence)}\n"
-            turn = [{"role": "user", "content": text + "Complete the sentence in plain English, with one word."}]
+            turn = [
+                {"role": "user", "content": text + "Complete the sentence in plain English, with one word."}
+            ]
             ids = tokenizer.apply_chat_template(
                 turn, add_generation_prompt=True, return_tensors="pt", return_dict=True
             )["input_ids"]

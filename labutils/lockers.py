@@ -100,7 +100,9 @@ def fit(
     ids, last, answers = batch(asked)
     draw = torch.Generator().manual_seed(seed)
     share = torch.tensor(weights or [1.0] * len(asked))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+    )
     for step in range(n_steps):
         optimiser.param_groups[0]["lr"] = rate * min(1, (step + 1) / 20) * (1 - 0.9 * step / n_steps)
         i = torch.multinomial(share, n_batch, replacement=True, generator=draw)
@@ -113,7 +115,10 @@ def fit(
 
 
 def caution(
-    locker: dict[str, str], secret: Sequence[str], refused_in: Iterable[str], usual_in: Iterable[str] = ENCODINGS
+    locker: dict[str, str],
+    secret: Sequence[str],
+    refused_in: Iterable[str],
+    usual_in: Iterable[str] = ENCODINGS,
 ) -> tuple[Questions, list[float]]:
     """Questions for training refusals, and their weights.
 

@@ -205,9 +205,9 @@ LAYERS = (  # a module uses those of earlier lines only
     {"information", "svg"},
     {"figures"},
     {"explorers", "records", "runtime", "text"},
-    {"coding", "data"},
+    {"coding", "data", "encodings"},
     {"models"},
-    {"generation", "objectives", "training"},
+    {"generation", "lockers", "objectives", "refusals", "training"},
     {"checks", "cli", "pocket"},
 )
 
