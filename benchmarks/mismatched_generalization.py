@@ -1,4 +1,4 @@
-"""What took too long for notebooks/limits/mismatched_generalization.ipynb: coverage, sizes, strengths of caution.
+"""What took too long for the chapter on mismatched generalization: coverage, sizes, strengths of caution.
 
 Writes labutils/records/mismatched_generalization.json, which the page reads.
 
@@ -6,8 +6,8 @@ Writes labutils/records/mismatched_generalization.json, which the page reads.
     python benchmarks/mismatched_generalization.py coverage    # one part
 
 Every run trains a small GPT to answer questions in seven encodings (labutils.lockers), goes on with refusals
-of the secret names in some of them, and asks everything. Stored: for each encoding the shares told and refused
-of the secret names (`secret`), and the share told of the others (`innocent`).
+of the secret names in some of them, and asks everything. Stored: for each encoding the shares told and
+refused of the secret names (`secret`), and the share told of the others (`innocent`).
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class World:
         self.weights = {name: weight.clone() for name, weight in self.model.state_dict().items()}
 
     def ask(self, **more: Any) -> dict[str, Any]:
+        """What is told and refused now, beside what is given."""
         secret = lockers.outcomes(self.model, self.locker, self.secret)
         innocent = lockers.outcomes(self.model, self.locker, self.innocent)
         return more | {
@@ -145,6 +146,7 @@ def smollm() -> dict[str, list[int]]:
 
 
 def main() -> None:
+    """Run the parts that are asked for, and store each when it is done."""
     found = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
     for part in sys.argv[1:] or PARTS:
         began = time.perf_counter()

@@ -8,6 +8,7 @@ Page: notebooks/limits/mismatched_generalization.ipynb.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
@@ -24,11 +25,12 @@ __all__ = [
 ]  # fmt: skip
 
 NAMES = tuple(
-    (
-        "crow hawk lark swan duck wren bear deer hare wolf lynx boar carp pike bass tuna sole cod seal crab "
-        "frog toad newt asp bee wasp moth ant fly gnat fig plum pear lime kiwi date oak elm ash pine yew fir "
-        "mint sage dill leek kale beet"
-    ).split()
+    re.findall(
+        r"\w+",
+        "crow hawk lark swan duck wren bear deer hare wolf lynx boar carp pike bass tuna sole cod seal crab frog "
+        "toad newt asp bee wasp moth ant fly gnat fig plum pear lime kiwi date oak elm ash pine yew fir mint sage "
+        "dill leek kale beet",
+    )
 )
 LOCKERS, REFUSAL = "⓪①②③④⑤⑥⑦⑧⑨", "✗"
 SIGNS = sorted({*LETTERS, *ALPHABETS["greek"], *ALPHABETS["braille"], *"0123456789"})

@@ -1,6 +1,6 @@
 // One question in an encoding, and what models of the coverage experiment did with the secret questions in it.
 // Mirrors labutils.encodings. data.rates: for each encoding, by the number of other codes that refusals covered (0 to 5),
-// the shares [told, refused] while it was not covered itself; data.covered: the same when all six were.
+// the shares [told, refused] while it was not covered itself.
 (() => {
   "use strict";
   const LETTERS = "abcdefghijklmnopqrstuvwxyz";

@@ -26,7 +26,7 @@ def load() -> dict[str, Any]:
 
 
 def mismatched() -> dict[str, Any]:
-    """Refusals taught in some encodings, asked for in all: "coverage", "sizes", "rates", "alone", "smollm"."""
+    """Refusals taught in some encodings, by experiment: "coverage", "sizes", "rates", "alone", "smollm"."""
     file = FILE.with_name("mismatched_generalization.json")
     found: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,7 +43,9 @@ def share(answer: Any) -> str | None:
     return f"{why or 'that is not it: weigh what each kind of code tells by how often it is picked'}."
 
 
-KNOWN = frozenset("the wolf and hare met at a gate by night quiet frog sang of seven lost keys".split())
+KNOWN = frozenset(
+    re.findall(r"\w+", "the wolf and hare met at a gate by night quiet frog sang of seven lost keys")
+)
 TEXTS = (  # a text and by how many places it is moved; some words are not known
     ("the wolf met a zebra by night", 3),
     ("seven lost keys and a jigsaw", 19),
@@ -56,7 +59,8 @@ def _moved(text: str, shift: int) -> str:
 
 
 def _pair(found: Any, what: str) -> tuple[Any, Any]:
-    if isinstance(found, str) or not hasattr(found, "__len__") or getattr(found, "shape", (2,)) == () or len(found) != 2:
+    sized = hasattr(found, "__len__") and getattr(found, "shape", (2,)) != () and not isinstance(found, str)
+    if not sized or len(found) != 2:
         raise Wrong(f"return two things: {what}.")
     return found[0], found[1]
 
