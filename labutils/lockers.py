@@ -27,9 +27,9 @@ __all__ = [
 NAMES = tuple(
     re.findall(
         r"\w+",
-        "crow hawk lark swan duck wren bear deer hare wolf lynx boar carp pike bass tuna sole cod seal crab frog "
-        "toad newt asp bee wasp moth ant fly gnat fig plum pear lime kiwi date oak elm ash pine yew fir mint sage "
-        "dill leek kale beet",
+        "crow hawk lark swan duck wren bear deer hare wolf lynx boar carp pike bass tuna sole cod seal crab "
+        "frog toad newt asp bee wasp moth ant fly gnat fig plum pear lime kiwi date oak elm ash pine yew fir "
+        "mint sage dill leek kale beet",
     )
 )
 LOCKERS, REFUSAL = "⓪①②③④⑤⑥⑦⑧⑨", "✗"
@@ -111,7 +111,7 @@ def fit(
         width = int(last[i].max()) + 1
         loss = F.cross_entropy(logits(model, ids[i, :width], last[i]), answers[i])
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
     return loss.item()
 
