@@ -205,9 +205,9 @@ LAYERS = (  # a module uses those of earlier lines only
     {"information", "svg"},
     {"calibration", "figures"},
     {"explorers", "records", "runtime", "text"},
-    {"coding", "data"},
+    {"coding", "data", "encodings"},
     {"models"},
-    {"generation", "objectives", "shift", "training"},
+    {"generation", "lockers", "multitask", "objectives", "preferences", "refusals", "shift", "training"},
     {"checks", "cli", "pocket"},
 )
 
