@@ -161,6 +161,7 @@ class Uncertainty:
     s: Tensor | None = field(default=None, repr=False)
 
     def __call__(self, gram: Tensor, losses: Tensor) -> Tensor:
+        """Take one step on s, and return the weights (runs, 2)."""
         s = torch.zeros_like(losses) if self.s is None else self.s
         self.s = s - self.rate * (0.5 - (-s).exp() * losses)
         return (-self.s).exp()
@@ -188,7 +189,7 @@ class Pairs:
     weights: list[Weights]  # at each checkpoint
 
     def best(self) -> Tensor:
-        """Each run's test losses (runs, 2), each at the checkpoint at which its own validation loss is least."""
+        """Test losses (runs, 2), each at the checkpoint at which its own validation loss is least."""
         return self.test.gather(0, self.val.argmin(0, keepdim=True))[0]
 
 

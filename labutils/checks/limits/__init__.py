@@ -1,1 +1,1 @@
-"""Checks of the exercises of notebooks/transformers."""
+"""Checks of the exercises of notebooks/limits."""
