@@ -298,11 +298,6 @@ WRONG: list[tuple[str, Any, str]] = [
     ("shortest", lambda a, b: min(a, b, key=np.linalg.norm), "shorter of the two"),
     ("shortest", mixed(lambda a, b: b @ b / (a @ a + b @ b)), "left out"),
     ("shortest", mixed(lambda a, b: np.clip((a + b) @ b / ((a - b) @ (a - b)), 0, 1)), "wrong sign"),
-    (
-        "shortest",
-        mixed(lambda a, b: np.clip((b - a) @ b / ((a + b) @ (a + b)), 0, 1)),
-        "not by",
-    ),
     ("shortest", lambda a, b: 0.5, "shape"),
     (
         "shortest",
