@@ -38,9 +38,9 @@
         pen.text(left - 8, y(mark) + 4, mark, "end small quiet");
       }
       pen.text(left + side / 2, floor + 36, "first loss", "middle small quiet");
-      pen.text(left + 4, top - 2, "second loss", "small quiet");
+      pen.text(left + 14, top - 3, "second loss", "small quiet");
       pen.curve(points.map(([a, b]) => [x(a), y(b)]), "blue thick");
-      reached.forEach((i) => pen.circle(x(points[i][0]), y(points[i][1]), 3.5, "orange"));
+      reached.forEach((i) => pen.circle(x(points[i][0]), y(points[i][1]), 4, "green"));
       if (rule === SUM) { // (1 − w) a + w b = score, where it crosses the square
         const ends = [[0, score / w], [1, (score - 1 + w) / w], [score / (1 - w), 0], [(score - w) / (1 - w), 1]]
           .filter(([a, b]) => a >= 0 && a <= 1 && b >= 0 && b <= 1).sort((p, q) => p[0] - q[0]);
@@ -51,7 +51,7 @@
         pen.line(x(0), y(b), x(a), y(b), "red dashed");
       }
       pen.circle(x(losses[0]), y(losses[1]), 7, "red");
-      pen.height = 8 + pen.keys(4, floor + 60, [["line", "blue", "all that can be had"], ["dot", "orange", "chosen by 49 weights"],
+      pen.height = 8 + pen.keys(4, floor + 60, [["line", "blue", "all that can be had"], ["dot", "green", "chosen by 49 weights"],
         ["dot", "red", "chosen by this one"], ["line", "red dashed", "equally good for it"]]);
     },
     say: ({ losses, inner }, { shape, rule, w }) =>

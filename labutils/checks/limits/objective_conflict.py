@@ -54,6 +54,7 @@ def _mix_mistakes(a: Floats, b: Floats) -> Iterator[tuple[Floats, str]]:
     free = float((b - a) @ b / apart)
     held = float(np.clip(free, 0, 1))
     long_a, long_b = float(np.sqrt(a @ a)), float(np.sqrt(b @ b))
+    against = max(0.0, -float(a @ b))
     yield _mix(a, b, free), "α has left the interval from 0 to 1: hold it there"
     yield _mix(a, b, 1 - held), "α and 1 − α are exchanged: a long gradient gets the small weight"
     yield _mix(a, b, 0.5), "that is the mean: the shortest mix weighs a long gradient less"
@@ -62,7 +63,7 @@ def _mix_mistakes(a: Floats, b: Floats) -> Iterator[tuple[Floats, str]]:
     yield held * (a - b), "α (a − b) starts at zero: the mix is b + α (a − b)"
     yield a if a @ a < b @ b else b, "the shorter of the two: a mix can be shorter than either"
     yield (
-        a * (1 + max(0.0, -(a @ b)) / (a @ a)) + b * (1 + max(0.0, -(a @ b)) / (b @ b)),
+        a * (1 + against / long_a**2) + b * (1 + against / long_b**2),
         "that is PCGrad's step: no surgery here",
     )
     yield (a / long_a + b / long_b) / 2, "the gradients were made equally long first: mix them as they are"
