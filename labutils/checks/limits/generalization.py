@@ -191,29 +191,30 @@ def new_shares(answer: Any) -> str | None:
 @exercise("generalization.by_group")
 def by_group(answer: Any) -> str | None:
     """Groups of unequal size, one pair that does not occur, and a group without any right answer."""
-    for seed, never in ((6, False), (7, True)):
+    # As one number, y + attribute collides in the first, 2 y + attribute in the second.
+    for seed, never, low, high in ((6, False, 1, 2), (7, True, 1, 3)):
         g = np.random.default_rng(seed)
         y = g.choice(3, 80, p=[0.6, 0.3, 0.1])
-        attribute = np.where(y == 2, 4, g.choice([1, 4], 80, p=[0.8, 0.2]))  # (2, 1) does not occur
+        attribute = np.where(y == 2, high, g.choice([low, high], 80, p=[0.8, 0.2]))  # (2, low) does not occur
         predicted = np.where(g.random(80) < 0.7, y, (y + 1) % 3)
         if never:
-            gone = (y == 1) & (attribute == 4)
+            gone = (y == 1) & (attribute == high)
             predicted[gone] = 0
         worst, mean = _pair(answer(predicted, y, attribute), "the worst accuracy", "the mean of the groups")
         hits = predicted == y
         groups = [
             float(hits[(y == a) & (attribute == b)].mean())
             for a in range(3)
-            for b in (1, 4)
+            for b in (low, high)
             if ((y == a) & (attribute == b)).any()
         ]
         right = min(groups), float(np.mean(groups))
         by_label = [float(hits[y == a].mean()) for a in range(3)]
-        by_value = [float(hits[attribute == b].mean()) for b in (1, 4)]
+        by_value = [float(hits[attribute == b].mean()) for b in (low, high)]
         by_guess = [
             float(hits[(predicted == a) & (attribute == b)].mean())
             for a in range(3)
-            for b in (1, 4)
+            for b in (low, high)
             if ((predicted == a) & (attribute == b)).any()
         ]
         if not same(worst, right[0], 1e-6, 1e-9):

@@ -124,9 +124,10 @@ def temperature(answer: Any) -> str | None:
             (20.0, "20 is the end of the range: has the loss the wrong sign, or are yes and no exchanged?"),
             (0.1, "0.1 is the end of the range: is something maximised that should be minimised?"),
         ]
-        why = slip(found, mistakes, 4e-3)
-        if why is None and same(found, right, 0.08, 0):
-            why = "near, but not within one per cent: take a finer grid"
+        if same(found, right, 0.08, 0):
+            why: str | None = "near, but not within one per cent: take a finer grid"
+        else:
+            why = slip(found, mistakes, 4e-3)
         ask = f"you return {found:.4g}, expected {right:.4g}"
         raise Wrong(f"{ask}: {why}." if why else f"{ask} for logits that are {scale} times too large.")
     return None
