@@ -51,6 +51,8 @@ TEXTS = (  # a text and by how many places it is moved; some words are not known
     ("seven lost keys and a jigsaw", 19),
     ("quiet frog sang at xylophone gate", 25),
     ("of hare", 1),
+    ("i met the wolf by night", 20),  # a lone letter is a known word under other shifts, too
+    ("i sang of seven keys", 3),
 )
 
 
@@ -142,7 +144,7 @@ def _limit_mistakes(innocent: Floats, coded: Floats, alarms: float) -> Iterator[
 @exercise("mismatched_generalization.set_filter")
 def set_filter(answer: Any) -> str | None:
     """Three pairs of samples of different lengths, and the shares 0.3 of 10, 0.1 of 37, 0."""
-    for n, m, seed, alarms in ((37, 23, 5, 0.1), (10, 31, 3, 0.3), (29, 17, 8, 0.0)):
+    for n, m, seed, alarms in ((37, 23, 5, 0.1), (10, 31, 3, 0.3), (29, 17, 8, 0.0), (100, 23, 4, 0.29)):
         innocent, coded = _limits(n, m, seed)
         found = answer(innocent.copy(), coded.copy(), alarms)
         limit, caught = _pair(found, "the limit and the share of coded that it stops")
