@@ -1,5 +1,5 @@
 // Two classes on a line, seen at home and away: label, covariate and concept shift, and what two corrections do.
-// Everything is exact, on a grid. A logistic regression on x is fitted to home, to home with importance weights, or to
+// Mirrors labutils.shift.bbse and logistic, with masses on a grid in place of texts, so that all is exact. A logistic regression on x is fitted to home, to home with importance weights, or to
 // home with its classes weighted by the shares that its predictions away imply; its threshold decides.
 (() => {
   "use strict";

@@ -114,7 +114,6 @@ def temperature(answer: Any) -> str | None:
             (_loss(z, y, right).item(), "that is the least loss: return the T at which it is"),
             (int(np.argmin(_loss(z, y, grid))), "that is a place in a list: return the T that stands there"),
             (1.0, "1 leaves the logits as they are"),
-            (scale, "that is the factor behind these data: 400 texts have another best T, near it"),
             (brier, "that minimises the Brier score: asked is the log loss"),
             (
                 likely,
@@ -124,10 +123,11 @@ def temperature(answer: Any) -> str | None:
             (20.0, "20 is the end of the range: has the loss the wrong sign, or are yes and no exchanged?"),
             (0.1, "0.1 is the end of the range: is something maximised that should be minimised?"),
         ]
-        if same(found, right, 0.08, 0):
-            why: str | None = "near, but not within one per cent: take a finer grid"
-        else:
-            why = slip(found, mistakes, 4e-3)
+        why = slip(found, mistakes, 4e-3)
+        if why is None and same(found, right, 0.08, 0):
+            why = "near, but not within one per cent: take a finer grid"
+        if why is None and same(found, scale, 4e-3, 0):
+            why = "that is the factor behind these data: 400 texts have another best T, near it"
         ask = f"you return {found:.4g}, expected {right:.4g}"
         raise Wrong(f"{ask}: {why}." if why else f"{ask} for logits that are {scale} times too large.")
     return None
