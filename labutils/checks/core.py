@@ -11,7 +11,6 @@ import difflib
 import functools
 import inspect
 import os
-import sys
 import sysconfig
 import traceback
 from collections.abc import Callable
@@ -29,8 +28,6 @@ __all__ = ["Result", "check", "evaluate", "exercise", "names"]
 
 Check = Callable[[Any], str | None]
 _CHECKS: dict[str, Check] = {}
-_DEFINES: dict[str, str] = {}  # of checks that a notebook brings itself: the name that the answer has in it
-_NOT_GIVEN = object()
 _MARKS = {"right": "✓", "wrong": "✗", "unanswered": "○"}
 # Where code lives that is not the reader's: Python, its packages, and labutils itself.
 _NOT_THE_READERS = (
@@ -59,19 +56,13 @@ class _PartlyNoneError(Exception):
     """Raised when the reader's function answered before and now returns None."""
 
 
-def exercise(name: str, *, defines: str = "") -> Callable[[Check], Check]:
-    """Register a check under ``"chapter.exercise"``.
-
-    A lab's notebook brings its checks itself: with `defines`, the name that the answer has in the notebook,
-    `check` needs no answer, and running the cell again registers the check again.
-    """
+def exercise(name: str) -> Callable[[Check], Check]:
+    """Register a check under ``"chapter.exercise"``."""
 
     def register(function: Check) -> Check:
-        if name in _CHECKS and name not in _DEFINES:
+        if name in _CHECKS:
             raise ValueError(f"name is {name!r}: there is a check of that name already")
         _CHECKS[name] = function
-        if defines:
-            _DEFINES[name] = defines
         return function
 
     return register
@@ -167,25 +158,10 @@ def _blame(error: Exception) -> str:
     return f"your code raised {text} (line {own[-1].lineno} of {own[-1].name}())."
 
 
-def check(name: str = "", answer: object = _NOT_GIVEN) -> None:
+def check(name: str, answer: object) -> None:
     """Check the answer to an exercise and print what was found.
 
-    `name` is "chapter.exercise"; `answer` is the function or the value that the exercise asks for. In a lab,
-    `check("q2")` looks the answer up in the notebook, and `check()` does so for every question with a check.
+    `name` is "chapter.exercise"; `answer` is the function or the value that the exercise asks for.
     """
     degrade()
-    if not name:
-        if not _DEFINES:
-            raise ValueError("name is empty: say which exercise, as in check('q2')")
-        for one in _DEFINES:
-            print(evaluate(one, _in_the_notebook(one)))
-        return
-    print(evaluate(name, _in_the_notebook(name) if answer is _NOT_GIVEN else answer))
-
-
-def _in_the_notebook(name: str) -> object:
-    """The answer of this name among what the notebook has defined; None if it has not."""
-    _find(name)
-    if name not in _DEFINES:
-        raise ValueError(f"answer is missing: this check needs it, as in check({name!r}, ...)")
-    return getattr(sys.modules["__main__"], _DEFINES[name], None)
+    print(evaluate(name, answer))

@@ -6,7 +6,7 @@ A master is a notebook whose metadata name the lab, ``"labutils": {"lab": {"name
   `points=` and, where it is not the last name that the cell binds, `defines=`. A text's cell is markdown.
 - What stands between lines `### BEGIN SOLUTION` and `### END SOLUTION` does not go out; a stub stands there.
 - A code cell tagged `public=q1` holds the public check, `@exercise("q1", defines="share")` above a function;
-  `labutils.check("q1")` runs it. A cell tagged `private` does not go out.
+  `check("q1")` runs it, `check()` all (see `student`). A cell tagged `private` does not go out.
 - `STUDENT = ""` in a cell asks for the student's id: `personal(lab, STUDENT)` draws that student's own data.
 
 The hidden checks are in `<stem>_checks.py` (see `cases`), with `LIMITS` where the usual ones do not do.

@@ -14,11 +14,8 @@ from labutils.coursework.wire import WireError, decode
 __all__ = ["run_public"]
 
 _PROGRAM = """
-from labutils.checks import core as _core
-_public = []
-for _name in _core._DEFINES:
-    _found = _core.evaluate(_name, _core._in_the_notebook(_name))
-    _public.append((_name, _found.status, _found.message))
+from labutils.coursework.student import results as _results
+_public = [(_name, _found.status, _found.message) for _name, _found in _results()]
 """
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from coursework_kit import MASTER, light, sandbox
 from labutils.checks import core
-from labutils.coursework import code, personal
+from labutils.coursework import check, code, exercise, personal, student
 from labutils.coursework.cases import equal
 from labutils.coursework.draws import read_secret, secret_rng
 from labutils.coursework.lab import LabError, load
@@ -271,23 +273,36 @@ def test_equality(found: Any, expected: Any, same: bool) -> None:
 def test_self_check_in_a_notebook(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import sys
-
     monkeypatch.setattr(core, "_CHECKS", dict(core._CHECKS))
-    monkeypatch.setattr(core, "_DEFINES", {})
-    with pytest.raises(ValueError, match="name is empty"):
-        core.check()
+    monkeypatch.setattr(student, "_CHECKS", {})
+    notebook = sys.modules["__main__"]
+    with pytest.raises(ValueError, match="has the cell with the checks been run"):
+        check("q9")
     for _ in range(2):  # a cell that is run again registers it again
-        core.exercise("q9", defines="answer_nine")(lambda answer: None if answer == 9 else "nine is meant.")
-    core.check("q9")
-    monkeypatch.setattr(sys.modules["__main__"], "answer_nine", 8, raising=False)
-    core.check("q9")
-    monkeypatch.setattr(sys.modules["__main__"], "answer_nine", 9, raising=False)
-    core.check()
+        exercise("q8", defines="double")(lambda f: None if f(2) == 4 else "twice two is four.")
+        exercise("q9", defines="answer_nine")(lambda answer: None if answer == 9 else "nine is meant.")
+    check("q9")
+    monkeypatch.setattr(notebook, "answer_nine", 8, raising=False)
+    check("q9")
+    check()
+    monkeypatch.setattr(notebook, "answer_nine", 9, raising=False)
+    monkeypatch.setattr(notebook, "double", lambda number: number + number, raising=False)
+    check()
     assert capsys.readouterr().out.splitlines() == [
         "○ q9: no answer yet.",
         "✗ q9: nine is meant.",
+        "○ q8: no answer yet.",
+        "✗ q9: nine is meant.",
+        "Still unanswered: q8.",
+        "✓ q8: right.",
         "✓ q9: right.",
+        "All that is checked is answered.",
     ]
-    with pytest.raises(ValueError, match="answer is missing"):
-        core.check("attention.attend" if "attention.attend" in core.names("attention") else core.names()[0])
+    with pytest.raises(ValueError, match="only of q8, q9"):
+        check("q7")
+
+
+def test_what_a_notebook_imports_is_light() -> None:
+    program = "import sys, labutils.coursework; print(*sorted({n.partition('.')[0] for n in sys.modules}))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"torch", "click", "matplotlib", "nbformat", "IPython", "ipywidgets"} & set(run.stdout.split())
