@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from labutils.coursework import code
 from labutils.coursework.grading import grade
 from labutils.coursework.lab import Lab
-from labutils.coursework.notebook import Cell, parse, read_bytes
+from labutils.coursework.notebook import parse, read_bytes
 from labutils.coursework.public import run_public
 from labutils.coursework.sandbox import Sandbox
 
-__all__ = ["ReleaseError", "leaks", "prove", "release"]
+__all__ = ["ReleaseError", "as_student", "leaks", "prove", "release"]
 
 _SHORT, _SHORT_CHECK = 10, 20  # characters, blanks aside: shorter lines are nobody's secret
 _STUDENT = re.compile(r"^(\s*STUDENT\s*=\s*)(\"\"|'')", re.MULTILINE)
@@ -104,20 +105,18 @@ def prove(lab: Lab, released: bytes, sandbox: Sandbox) -> list[str]:
     by_hand = sum(question.points for question in lab.questions if question.kind == "text")
     for student in ("proof-one", "proof-two"):
         secret = secrets.token_bytes(32)
-        result = grade(lab, _as_student(solution, student), student, secret, sandbox, own=student)
+        result = grade(lab, _handed_in(solution, student), student, secret, sandbox, own=student)
         lost = [mark for mark in result["questions"] if mark["kind"] != "text" and mark["status"] != "right"]
         if lost or abs(result["points"] - (lab.points - by_hand)) > 1e-6 or result["status"] != "graded":
             told = "; ".join(
                 f"{mark['id']}: {mark['status']}. {mark['sentence']} {mark['note']}" for mark in lost
             )
             raise ReleaseError(f"the solution does not get full marks: {told or result['reason']}")
-    result = grade(lab, _as_student(released, "proof-one"), "proof-one", secret, sandbox)
+    result = grade(lab, _handed_in(released, "proof-one"), "proof-one", secret, sandbox)
     answered = [mark["id"] for mark in result["questions"] if mark["status"] != "unanswered"]
     if result["points"] or answered:
         raise ReleaseError(f"the release is not empty: {', '.join(answered)} counts as answered")
-    cells = [
-        Cell(cell.kind, _student(cell.source, "proof-one"), cell.tags, cell.id) for cell in lab.notebook.cells
-    ]
+    cells = [replace(cell, source=as_student(cell.source, "proof-one")) for cell in lab.notebook.cells]
     public, _, ended = run_public(cells, sandbox, lab.limits)
     failing = [f"{name}: {message}" for name, status, message in public if status != "right"]
     if ended != "done" or failing:
@@ -130,15 +129,16 @@ def prove(lab: Lab, released: bytes, sandbox: Sandbox) -> list[str]:
     ]
 
 
-def _student(source: str, student: str) -> str:
+def as_student(source: str, student: str) -> str:
+    """Return a cell's source with the id filled in where it asks for one."""
     return _STUDENT.sub(rf'\g<1>"{student}"', source)
 
 
-def _as_student(content: bytes, student: str) -> bytes:
+def _handed_in(content: bytes, student: str) -> bytes:
     data = json.loads(content)
     for cell, plain in zip(data["cells"], parse(content).cells, strict=True):
         if plain.kind == "code":
-            cell["source"] = _student(plain.source, student)
+            cell["source"] = as_student(plain.source, student)
     return json.dumps(data).encode()
 
 
