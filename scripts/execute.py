@@ -36,6 +36,7 @@ KERNEL = {
 }
 SVG, KEY_FIGURE = "image/svg+xml", "key-figure.png"
 KEY_HASH = "key_figure_sha256"
+LABS = "labs"  # whose masters store no outputs: the proof of a release runs them
 LIVE_WIDGET = "application/vnd.jupyter.widget-view+json"
 ABSOLUTE = re.compile(
     re.escape(str(ROOT)) + r"|(?:/home|/root|/Users|/tmp|/var/folders)/[\w.]|[A-Z]:\\Users\\"
@@ -201,7 +202,9 @@ def execute(path: Path) -> Run:
 def select(names: list[str]) -> list[Path]:
     """Return the notebooks that `names` choose (file, or stem); all of them without names."""
     paths = sorted(
-        path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts
+        path
+        for path in (ROOT / "notebooks").rglob("*.ipynb")
+        if not {".ipynb_checkpoints", LABS} & {*path.parts}
     )
     if not names:
         return paths

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 import lab
-from places import NOTEBOOKS
+from places import MASTERS, NOTEBOOKS
 
 
 def test_notebooks_are_trusted_before_jupyterlab_starts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +23,6 @@ def test_notebooks_are_trusted_before_jupyterlab_starts(monkeypatch: pytest.Monk
     assert lab.main(["--no-browser"]) == 2, "JupyterLab's own answer"
     trust, opened = ran
     assert trust[:4] == [sys.executable, "-m", "jupyter", "trust"]
-    assert trust[4:] == sorted(str(path) for path in NOTEBOOKS)
+    assert trust[4:] == sorted(str(path) for path in [*NOTEBOOKS, *MASTERS])
     assert opened[1:4] == ["-m", "jupyter", "lab"]
     assert opened[-1] == "--no-browser"

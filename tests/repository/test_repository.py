@@ -19,7 +19,7 @@ import execute
 import keys
 import lock
 import repository
-from places import NOTEBOOKS, ROOT
+from places import MASTERS, NOTEBOOKS, ROOT
 
 TEXT = {".py", ".md", ".yml", ".toml", ".txt", ".cff", ".cfg", ".sh", ".css", ".js", ".ipynb", ".bib", ""}
 MODULES = sorted((ROOT / "labutils").rglob("*.py"))
@@ -46,7 +46,7 @@ def copy_to(folder: Path, *names: str) -> None:
 
 def test_the_address_is_the_same_everywhere(tmp_path: Path) -> None:
     """Nothing to change: all files have the addresses, the branch, the words of citations and the folds."""
-    copy_to(tmp_path, *SOURCES, *(path.relative_to(ROOT).as_posix() for path in NOTEBOOKS))
+    copy_to(tmp_path, *SOURCES, *(path.relative_to(ROOT).as_posix() for path in [*NOTEBOOKS, *MASTERS]))
     assert [path.name for path in repository.carry(tmp_path)] == []
 
 

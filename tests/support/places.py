@@ -1,4 +1,4 @@
-"""Where the book is, its notebooks, and the parts of a notebook that tests run."""
+"""Where the book is, its notebooks and masters of labs, and the parts of a notebook that tests run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import book  # scripts/book.py
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = [ROOT / f"{page}.ipynb" for page in book.pages_of_toc(ROOT) if page.startswith("notebooks/")]
+MASTERS = sorted((ROOT / "notebooks/labs").glob("*.ipynb"))  # of labs: no page shows them
 
 
 def sources(chapter: str) -> dict[str, str]:
