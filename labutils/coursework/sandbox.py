@@ -1,7 +1,7 @@
 """The sandbox around students' code: bubblewrap or Docker, whichever works here; refused where neither does.
 
-It is probed, not assumed (see `probing`). Nothing is mounted below
-a folder that students' code can write, and nothing of theirs exists yet while it is set up.
+It is probed, not assumed (see `probing`). Nothing is mounted below a folder that students' code can write,
+and nothing of theirs exists yet while it is set up.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Sandbox:
             return self._bubblewrap(limits, program or [f"{BOOK}/labutils/{_RUNNER}"])
         if self.kind == "docker":
             return self._docker(limits, name, program)
-        own = [*(program or [str(_PACKAGE / _RUNNER)])]
+        own = program or [str(_PACKAGE / _RUNNER)]
         return [*_prlimit(limits, processes=False), sys.executable, *_FLAGS, *own]
 
     def preloading(self, limits: Limits) -> list[str]:
