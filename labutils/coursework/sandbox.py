@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import sys
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +122,7 @@ class Sandbox:
             words += ["--symlink", SCRATCH, _TEMPORARY]
         words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH if writable else "/", "--"]
         if root:
-            uid = str(1_000_000_000 + os.getpid())  # of no account, and no other worker's
+            uid = str(1_000_000_000 + threading.get_native_id())  # of no account, and no other worker's
             words += ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--no-new-privs"]
             words += ["--bounding-set=-all", "--inh-caps=-all", "--"]
         words += _prlimit(limits)
