@@ -42,7 +42,9 @@ Pair = tuple[Words, Words]  # prompt and reply
 
 HOUSES = "mill barn fort inn tower manor cabin abbey villa hut castle chapel".split()
 SONGS = "anthem ballad carol hymn waltz tango march reel lullaby polka gigue chant".split()
-WORDS = "amber birch cedar delta ember flint grove heron ivory jade kelp lotus maple north olive pearl".split()
+WORDS = (
+    "amber birch cedar delta ember flint grove heron ivory jade kelp lotus maple north olive pearl".split()
+)
 OPENINGS = "sure yes well ah look here okay hello".split()
 CLOSINGS = "thanks bye cheers".split()
 REFUSAL = ["sorry", ":", "i", "may", "not", "say"]

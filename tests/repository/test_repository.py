@@ -207,7 +207,7 @@ LAYERS = (  # a module uses those of earlier lines only
     {"explorers", "records", "runtime", "text"},
     {"coding", "data"},
     {"models"},
-    {"generation", "objectives", "training"},
+    {"generation", "objectives", "preferences", "refusals", "training"},
     {"checks", "cli", "pocket"},
 )
 
