@@ -49,7 +49,7 @@ def token_kl(logits: Tensor, anchor_logits: Tensor, y: Tensor) -> Tensor:
 
 
 def tilted(anchor: Tensor, reward: Tensor, beta: float) -> Tensor:
-    """The policy (n,) that maximises mean reward − β · KL from `anchor` (n,): anchor · exp(reward / β), scaled."""
+    """The policy (n,) that maximises mean reward − β · KL from `anchor` (n,), in closed form."""
     if not beta > 0:
         raise ValueError(f"beta is {beta}: expected above 0")
     return (anchor.log() + reward / beta).softmax(-1)

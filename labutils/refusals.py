@@ -40,13 +40,54 @@ Words = list[str]
 Fact = tuple[str, str, str]  # (relation, kind, name), e.g. ("code", "house", "mill")
 Pair = tuple[Words, Words]  # prompt and reply
 
-HOUSES = "mill barn fort inn tower manor cabin abbey villa hut castle chapel".split()
-SONGS = "anthem ballad carol hymn waltz tango march reel lullaby polka gigue chant".split()
-WORDS = (
-    "amber birch cedar delta ember flint grove heron ivory jade kelp lotus maple north olive pearl".split()
-)
-OPENINGS = "sure yes well ah look here okay hello".split()
-CLOSINGS = "thanks bye cheers".split()
+HOUSES = [
+    "mill",
+    "barn",
+    "fort",
+    "inn",
+    "tower",
+    "manor",
+    "cabin",
+    "abbey",
+    "villa",
+    "hut",
+    "castle",
+    "chapel",
+]
+SONGS = [
+    "anthem",
+    "ballad",
+    "carol",
+    "hymn",
+    "waltz",
+    "tango",
+    "march",
+    "reel",
+    "lullaby",
+    "polka",
+    "gigue",
+    "chant",
+]
+WORDS = [
+    "amber",
+    "birch",
+    "cedar",
+    "delta",
+    "ember",
+    "flint",
+    "grove",
+    "heron",
+    "ivory",
+    "jade",
+    "kelp",
+    "lotus",
+    "maple",
+    "north",
+    "olive",
+    "pearl",
+]
+OPENINGS = ["sure", "yes", "well", "ah", "look", "here", "okay", "hello"]
+CLOSINGS = ["thanks", "bye", "cheers"]
 REFUSAL = ["sorry", ":", "i", "may", "not", "say"]
 _GRAMMAR = ["<pad>", "<end>", "?", ":", ";", "of", "house", "song", "code", "town", "begin", "never", "it"]
 TOKENS = [*_GRAMMAR, "is", "echo", *HOUSES, *SONGS, *WORDS, *OPENINGS, *CLOSINGS]
@@ -152,7 +193,7 @@ def complete(
     generator: torch.Generator | None = None,
     n_new: int = 9,
 ) -> list[Words]:
-    """The model's replies up to <end>: the likeliest word each time, or drawn where temperature is above 0."""
+    """Replies up to <end>: the likeliest word each time, or drawn where temperature is above 0."""
     replies: list[Words] = [[] for _ in prompts]
     by_length: dict[int, list[int]] = {}
     for i, prompt in enumerate(prompts):

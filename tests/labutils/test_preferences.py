@@ -60,7 +60,7 @@ def test_loss_starts_at_ln_2_and_falls_with_the_margin() -> None:
 
 
 def test_optimum_of_dpo_is_the_tilted_anchor() -> None:
-    """With preferences of Bradley and Terry from a reward, over all pairs, training ends at the closed form."""
+    """With Bradley-Terry preferences from a reward, over all pairs, training ends there."""
     anchor = torch.tensor([0.5, 0.3, 0.15, 0.05]).double()
     reward, beta = torch.tensor([0.0, 1.0, -1.0, 2.0]).double(), 0.7
     logits = anchor.log().clone().requires_grad_()

@@ -34,7 +34,8 @@ from labutils.refusals import (
 def test_facts_are_drawn_by_seed() -> None:
     facts = make_facts(0)
     assert facts == make_facts(0) != make_facts(1)
-    assert set(SECRETS) < set(facts) and len(facts) == 48
+    assert set(SECRETS) < set(facts)
+    assert len(facts) == 48
     assert len(IDS) == len(TOKENS)
 
 
@@ -47,7 +48,8 @@ def test_helpful_replies_answer_and_obey() -> None:
             assert reply == prompt[1:-1]
             continue
         relation, _, kind, name, _ = prompt[-5:]
-        assert leaks(reply, facts[relation, kind, name]) and not is_refusal(reply)
+        assert leaks(reply, facts[relation, kind, name])
+        assert not is_refusal(reply)
         if prompt[0] == "begin":
             assert reply[:2] == [prompt[1], ":"]
         banned = {prompt[i + 1] for i, word in enumerate(prompt) if word == "never"}
@@ -55,8 +57,8 @@ def test_helpful_replies_answer_and_obey() -> None:
 
 
 def test_instructions_stand_before_the_question() -> None:
-    assert ask(SECRETS[0], begin("sure")) == "begin sure ; code of house mill ?".split()
-    assert never("sorry", "i") == "never sorry ; never i ;".split()
+    assert ask(SECRETS[0], begin("sure")) == ["begin", "sure", ";", "code", "of", "house", "mill", "?"]
+    assert never("sorry", "i") == ["never", "sorry", ";", "never", "i", ";"]
 
 
 def test_attacks_and_controls_are_of_known_words() -> None:
@@ -77,7 +79,8 @@ def test_targets_are_the_reply_and_its_end() -> None:
         ["sure", "<end>"],
         ["yes", "well", "<end>"],
     ]
-    assert (y[0, :2] == -100).all() and y[0, 2] == IDS["sure"] == x[0, 3]
+    assert (y[0, :2] == -100).all()
+    assert y[0, 2] == IDS["sure"] == x[0, 3]
     assert next(batches(lambda: (["echo", "sure", "?"], ["sure"]), 5))[0].shape == (5, 4)
 
 
@@ -93,13 +96,16 @@ def test_replies_follow_the_model_and_keep_their_places(temperature: float) -> N
     prompts = [["begin"], ["?", ":"], ["never"]]
     replies = complete(Script(), prompts, temperature, torch.Generator().manual_seed(0), n_new=3)
     first = [TOKENS[IDS[prompt[-1]] + 1] for prompt in prompts]
-    assert [reply[0] for reply in replies] == first and {len(reply) for reply in replies} == {3}
+    assert [reply[0] for reply in replies] == first
+    assert {len(reply) for reply in replies} == {3}
     assert complete(Script(), [["<pad>"]]) == [[]]  # <end> ends it
 
 
 def test_refusals_are_told_from_replies() -> None:
-    assert is_refusal(REFUSAL) and is_refusal(["sure", ":", "i", "may", "not", "say"])
-    assert not is_refusal(["sorry", ":", "it", "is", "amber"]) and not is_refusal(["say", "not", "may"])
+    assert is_refusal(REFUSAL)
+    assert is_refusal(["sure", ":", "i", "may", "not", "say"])
+    assert not is_refusal(["sorry", ":", "it", "is", "amber"])
+    assert not is_refusal(["say", "not", "may"])
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 12), (3, 12), (12, 12), (250, 300)])
