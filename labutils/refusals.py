@@ -40,52 +40,14 @@ Words = list[str]
 Fact = tuple[str, str, str]  # (relation, kind, name), e.g. ("code", "house", "mill")
 Pair = tuple[Words, Words]  # prompt and reply
 
-HOUSES = [
-    "mill",
-    "barn",
-    "fort",
-    "inn",
-    "tower",
-    "manor",
-    "cabin",
-    "abbey",
-    "villa",
-    "hut",
-    "castle",
-    "chapel",
-]
-SONGS = [
-    "anthem",
-    "ballad",
-    "carol",
-    "hymn",
-    "waltz",
-    "tango",
-    "march",
-    "reel",
-    "lullaby",
-    "polka",
-    "gigue",
-    "chant",
-]
-WORDS = [
-    "amber",
-    "birch",
-    "cedar",
-    "delta",
-    "ember",
-    "flint",
-    "grove",
-    "heron",
-    "ivory",
-    "jade",
-    "kelp",
-    "lotus",
-    "maple",
-    "north",
-    "olive",
-    "pearl",
-]
+# fmt: off
+HOUSES = ["mill", "barn", "fort", "inn", "tower", "manor", "cabin", "abbey", "villa", "hut", "castle",
+    "chapel"]
+SONGS = ["anthem", "ballad", "carol", "hymn", "waltz", "tango", "march", "reel", "lullaby", "polka", "gigue",
+    "chant"]
+WORDS = ["amber", "birch", "cedar", "delta", "ember", "flint", "grove", "heron", "ivory", "jade", "kelp",
+    "lotus", "maple", "north", "olive", "pearl"]
+# fmt: on
 OPENINGS = ["sure", "yes", "well", "ah", "look", "here", "okay", "hello"]
 CLOSINGS = ["thanks", "bye", "cheers"]
 REFUSAL = ["sorry", ":", "i", "may", "not", "say"]
