@@ -21,6 +21,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = "# --- the notebooks"
+SINGLE = "# --- single chapters"  # pins that concern only the notebooks that import them
 # How the second run differs from the first: other libraries, and how they are put in place.
 ELSEWHERE = ("tests/support/colab.py", "tests/support/lend.py")
 SHELF = "labutils/models/pretrained.py"  # names every model: which of them a chapter loads, it says itself
@@ -164,11 +165,25 @@ def _walk(tree: ast.AST) -> Iterator[ast.AST]:
         open_ += ast.iter_child_nodes(node)
 
 
-def pins(root: Path) -> str:
-    """Return the pins of what notebooks run with: that part of requirements.txt."""
+def pins(root: Path, imported: set[str]) -> str:
+    """Return the pins of what notebooks run with, and those for single chapters that are among `imported`."""
     text = (root / "requirements.txt").read_text(encoding="utf-8")
-    part = text.partition(PINS)[2].partition("\n# ---")[0]
-    return "\n".join(re.findall(r"^[\w.-]+==[^\s;#]+", part, re.MULTILINE))
+    shared, single = (
+        re.findall(r"^[\w.-]+==[^\s;#]+", text.partition(part)[2].partition("\n# ---")[0], re.MULTILINE)
+        for part in (PINS, SINGLE)
+    )
+    return "\n".join(shared + [pin for pin in single if pin.partition("==")[0] in imported])
+
+
+def imports(sources: Iterable[str]) -> set[str]:
+    """Return the packages that pieces of code import, anywhere in them."""
+    found = set()
+    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
 
 
 def code_key(path: Path, root: Path = ROOT) -> str:
@@ -180,7 +195,7 @@ def code_key(path: Path, root: Path = ROOT) -> str:
     texts = {file: file.read_text(encoding="utf-8") for file in files if file != catalogue}
     code_ = [source, *(texts[file] for file in texts if file.suffix == ".py" and file != root / SHELF)]
     named = package.data_sets(code_)
-    parts = [source, pins(root)]
+    parts = [source, pins(root, imports(code_))]
     for weights in sorted(package.weights(code_)):
         parts += [weights.relative_to(root).as_posix(), hashlib.sha256(weights.read_bytes()).hexdigest()]
     for file, text in texts.items():

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SETUP = """\
 import sys
 if "google.colab" in sys.modules:
-    %pip install -q "labutils @ git+{url}@{branch}" || echo "{failure}"
+    %pip install -q "labutils[notebooks] @ git+{url}@{branch}" || echo "{failure}"
 import labutils
 labutils.start()"""
 FAILURE = "labutils is not installed, see above: run this cell again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib
 import importlib.util
 import json
 import logging
@@ -11,6 +12,9 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,9 +149,8 @@ def _convert(source: Path, folder: Path) -> None:
             "restart Python and try again. The download is kept."
         )
     _say(f"smollm2-135m: converting 4-bit weights to float16, 270 MB, once, half a minute, into {folder}")
-    for left_over in folder.parent.glob(
-        f".{folder.name}-*"
-    ):  # of a process that was killed: we hold its lock
+    # Left by a process that was killed, and by no other: the lock is ours.
+    for left_over in folder.parent.glob(f".{folder.name}-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     try:
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as part:
@@ -170,12 +173,32 @@ def _write_float16(source: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
+    with _bar_for_terminals():
+        model = AutoModelForCausalLM.from_pretrained(
+            source.parent, gguf_file=source.name, dtype=torch.float32
+        )
     plain = type(model)(model.config)  # a model read from GGUF refuses to be saved
     plain.load_state_dict(model.state_dict())
     plain.generation_config = model.generation_config
     plain.half().save_pretrained(folder)
     AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(folder)
+
+
+@contextmanager
+def _bar_for_terminals() -> Iterator[None]:
+    """Keep the reader's progress bar out of notebooks: there it would be a widget, stored with the outputs.
+
+    transformers offers no switch for this bar. `disable=None` shows it in a terminal alone.
+    """
+    from tqdm.std import tqdm
+
+    reader: Any = importlib.import_module("transformers.modeling_gguf_pytorch_utils")
+    bar = reader.tqdm
+    reader.tqdm = partial(tqdm, disable=None)
+    try:
+        yield
+    finally:
+        reader.tqdm = bar
 
 
 def _from_hub(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:

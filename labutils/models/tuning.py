@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import re
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +36,16 @@ __all__ = [
     "METHODS",
     "Cached",
     "Upper",
+    "Whole",
     "accuracy",
+    "encode",
     "fit",
+    "halves",
     "make",
+    "matched",
     "measured",
     "opinions",
+    "peak_memory",
     "pick",
     "run_lower",
 ]
@@ -138,6 +148,33 @@ class Upper(nn.Module):
         return logits
 
 
+class Whole(nn.Module):
+    """A whole encoder, the mean over tokens, and a linear layer: (batch, n_class). For `encode`d texts.
+
+    With `fresh` the encoder is another of the same configuration, with random weights.
+    """
+
+    def __init__(self, body: Any, seed: int, *, fresh: bool = False, n_class: int = 2) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.body = type(body)(body.config) if fresh else copy.deepcopy(body)
+        self.body.requires_grad_(True)
+        self.head = nn.Linear(body.config.hidden_size, n_class)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Logits (batch, n_class) of token ids (batch, time) and of which are tokens, (batch, time)."""
+        x = self.body(input_ids=ids, attention_mask=mask).last_hidden_state
+        tokens = mask[..., None].float()
+        logits: Tensor = self.head((x * tokens).sum(1) / tokens.sum(1))
+        return logits
+
+
+def encode(tokenizer: Any, texts: list[str], y: Tensor) -> Cached:
+    """Token ids in the place of the lower blocks' output, (n, time): what a `Whole` model reads."""
+    batch = tokenizer(texts, padding=True, return_tensors="pt")
+    return Cached(batch["input_ids"], batch["attention_mask"], y)
+
+
 def make(body: Any, method: str, seed: int, size: int = 8, n_lower: int = N_LOWER, n_class: int = 2) -> Upper:
     """The upper blocks, ready to be trained by a method; `size`: rank, width, or number of vectors."""
     if method not in METHODS:
@@ -159,7 +196,13 @@ def make(body: Any, method: str, seed: int, size: int = 8, n_lower: int = N_LOWE
 
 
 def fit(
-    model: Upper, train: Cached, rate: float, n_steps: int, seed: int, batch_size: int = 8, decay: bool = True
+    model: Upper | Whole,
+    train: Cached,
+    rate: float,
+    n_steps: int,
+    seed: int,
+    batch_size: int = 8,
+    decay: bool = True,
 ) -> list[float]:
     """Adam on batches, through the data again and again, the rate falling to zero. Returns the losses."""
     g = torch.Generator().manual_seed(seed)
@@ -184,10 +227,49 @@ def fit(
 
 
 @torch.no_grad()
-def accuracy(model: Upper, data_: Cached, batch_size: int = 64) -> float:
+def accuracy(model: Upper | Whole, data_: Cached, batch_size: int = 64) -> float:
     """The share of texts whose class is named."""
     right = 0
     for start in range(0, len(data_), batch_size):
         part = data_[slice(start, start + batch_size)]
         right += int((model(part.x, part.mask).argmax(1) == part.y).sum())
     return right / len(data_)
+
+
+def halves(body: Any, tokenizer: Any, n: int = 100) -> tuple[Cached, Cached]:
+    """MiniLM's old task: n sentences from Wikipedia, cut in two; the first halves and the second ones."""
+    found = re.findall(r"[A-Z][^.\n]{90,160}\.", data.load_text("wikipedia_en"))
+    at = torch.randperm(len(found), generator=torch.Generator().manual_seed(0))[:n]
+    words = [found[i].split() for i in at]
+    first = run_lower(body, tokenizer, [" ".join(w[: len(w) // 2]) for w in words], torch.zeros(n))
+    return first, run_lower(body, tokenizer, [" ".join(w[len(w) // 2 :]) for w in words], torch.zeros(n))
+
+
+@torch.no_grad()
+def matched(model: Upper, first: Cached, second: Cached) -> int:
+    """For how many first halves is their own second half the most similar of all."""
+    a, b = (F.normalize(model.embed(half.x, half.mask), dim=1) for half in (first, second))
+    return int(((a @ b.T).argmax(1) == torch.arange(len(a))).sum())
+
+
+def peak_memory(run: Callable[[], object]) -> int:
+    """The most bytes of tensors that `run` holds at once, beyond those that are there when it begins.
+
+    By torch's profiler, which is told of each piece of memory that is taken or given back.
+    """
+    from torch.profiler import ProfilerActivity, profile
+
+    sys.stderr.flush()
+    kept, quiet = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 2)  # the profiler says on stderr, not by Python, that it begins and ends
+    try:
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+            run()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(quiet)
+    inner: Any = found.profiler
+    events = [event for event in inner.kineto_results.events() if event.name() == "[memory]"]
+    events.sort(key=lambda event: event.start_ns())
+    return max(accumulate((int(event.nbytes()) for event in events), initial=0))

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +88,6 @@ def _run(
 ) -> tuple[PreTrainedModel, dict[str, float]]:
     model = build(recipe).train()
     optims = optimisers(model, recipe)
-    rates = (recipe.muon_rate, recipe.adam_rate)
     about = {
         **asdict(recipe),
         "tokens": int(ids.sum()),
@@ -106,20 +105,7 @@ def _run(
     began = saved = time.perf_counter()
     before = seconds
     while step < recipe.n_steps:
-        x, y = batch(ids, step, recipe)
-        torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout follows from the step, too
-        for optimiser, base in zip(optims, rates, strict=True):
-            for group in optimiser.param_groups:
-                group["lr"] = base * rate(step, recipe)
-            optimiser.zero_grad()
-        logits = model(input_ids=x).logits
-        shifted = (logits[:, :-1], y[:, :-1]) if recipe.kind == "gpt" else (logits, y)
-        loss = torch.nn.functional.cross_entropy(shifted[0].flatten(0, 1), shifted[1].flatten())
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimiser in optims:
-            optimiser.step()
-        losses.append(loss.item())
+        losses.append(_descend(model, optims, batch(ids, step, recipe), step, recipe))
         step += 1
         now = time.perf_counter()
         seconds = before + now - began
@@ -137,6 +123,31 @@ def _run(
             _write(state, file)
             saved = now
     return model, {"seconds": seconds, "nats": float(np.mean(losses[-100:]))}
+
+
+def _descend(
+    model: PreTrainedModel,
+    optims: Sequence[torch.optim.Optimizer],
+    pair: tuple[Tensor, Tensor],
+    step: int,
+    recipe: Recipe,
+) -> float:
+    """One step down the gradient of a batch; its mean loss in nats. All chance follows from `step`."""
+    x, y = pair
+    torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout's
+    for optimiser, base in zip(optims, (recipe.muon_rate, recipe.adam_rate), strict=True):
+        for group in optimiser.param_groups:
+            group["lr"] = base * rate(step, recipe)
+        optimiser.zero_grad()
+    logits = model(input_ids=x).logits
+    if recipe.kind == "gpt":  # each place is asked for the next token; after the last there is none
+        logits, y = logits[:, :-1], y[:, :-1]
+    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), y.flatten())
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimiser in optims:
+        optimiser.step()
+    return loss.item()
 
 
 def _read(file: Path, about: dict[str, Any]) -> dict[str, Any]:

@@ -45,9 +45,19 @@ DATA = {
     }
     | {"tokens": list("abcdefgh")},
     "decoding": {"tokens": list("abcdefghijklmnopqrst"), "p": [0.3, *[0.7 / 2047] * 2047]},
+    "encodings": {
+        "rates": {
+            name: [[0.7 - 0.1 * n, 0.1 + 0.05 * n] for n in range(6)]
+            for name in ("leet", "reversed", "rot13", "greek", "braille", "digits")
+        }
+    },
     "gaussian_fit": {"x": [-2.0, 0.0, 2.0], "p": [0.5, 0.2, 0.3]},
     "heat": {"tokens": list("abcdefghijklmno"), "p": [0.3, *[0.05] * 14]},
     "next_character": {"text": TEXT},
+    "reliability": {
+        "z": np.random.default_rng(3).normal(size=(1500, 3)).round(2).tolist(),
+        "y": [i % 3 for i in range(1500)],
+    },
     "objectives": {"tokens": list("abcdefghijkl"), "draws": [[list(range(11, -1, -1))] * 3] * 6},
 }
 

@@ -147,7 +147,8 @@ def test_binder_installs_what_the_notebooks_import(colab: Colab, tmp_path: Path)
     names = [line for line in listed if line and not line.startswith(("#", "-"))]
     with (ROOT / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)["project"]
-    names += [re.split(r"[^\w-]", line)[0] for line in project["dependencies"]]
+    extra = project["optional-dependencies"]["notebooks"]
+    names += [re.split(r"[^\w-]", line)[0] for line in [*project["dependencies"], *extra]]
     lent, environment, work = tmp_path / "lent", tmp_path / "environment", tmp_path / "book"
     run(
         sys.executable, ROOT / "tests/support/lend.py", lent, *names, "pip", "-labutils", env=clean()

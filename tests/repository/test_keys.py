@@ -37,7 +37,7 @@ def root(tmp_path: Path) -> Path:
         "labutils/runtime.py": "def start():\n    from labutils import figures\n",
         "labutils/figures.py": "STYLE = 1\n",
         "labutils/unreached.py": "A = 1\n",
-        "labutils/text.py": "B = 1\n",
+        "labutils/text.py": "B = 1\ndef f():\n    import used.part\n",
         "labutils/data/__init__.py": "from labutils.data.catalogue import Entry\n",
         "labutils/data/catalogue.py": CATALOGUE,
         "labutils/data/parse.py": "C = 1\n",
@@ -57,6 +57,7 @@ def root(tmp_path: Path) -> Path:
         "labutils/explorers/kit.js": "// kit\n",
         "labutils/explorers/still.js": "// still\n",
         "requirements.txt": f"# --- the site\nsphinx==1.0\n{keys.PINS}: make lab\nnumpy==2.0 # why\n"
+        f"{keys.SINGLE}: oracles\nused==1.0\nunused==1.0\n"
         "# --- tests\npytest==9\n",
         "tests/support/colab.py": "INSTALLED = ()\n",
         "tests/chapters/part/test_thrown.py": "I = 1\n",
@@ -119,6 +120,7 @@ REACHED = {
     "what reads data": replace("labutils/data/parse.py", "1", "2"),
     "the catalogue's own code": replace("labutils/data/catalogue.py", "class Entry", "class Entry "),
     "a pin of the notebooks": replace("requirements.txt", "numpy==2.0", "numpy==2.1"),
+    "a single chapter's pin that it imports": replace("requirements.txt", "\nused==1.0", "\nused==1.1"),
     "a cell": cell(1, source="from labutils.models.ngram import NGramModel"),
 }
 NOT_REACHED = {
@@ -132,6 +134,9 @@ NOT_REACHED = {
         "labutils/data/catalogue.py", "    Entry(name='o", "    Entry(name='new'),\n    Entry(name='o"
     ),
     "a pin of the site": replace("requirements.txt", "sphinx==1.0", "sphinx==1.1"),
+    "a single chapter's pin that it does not import": replace(
+        "requirements.txt", "unused==1.0", "unused==1.1"
+    ),
     "a pin of the tests": replace("requirements.txt", "pytest==9", "pytest==10"),
     "a comment at a pin": replace("requirements.txt", "# why", "# because"),
     "its words": cell(4, source="Other words."),

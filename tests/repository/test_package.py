@@ -6,6 +6,8 @@ import re
 import subprocess
 import tomllib
 
+import keys
+import repository
 from places import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -32,6 +34,14 @@ def test_nothing_brings_torch_and_the_rest_of_what_loads_models_is_brought() -> 
     assert {"gguf", "tokenizers", "filelock"} <= loose
     pinned = names((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines())
     assert loose | THERE <= pinned
+
+
+def test_what_single_chapters_need_is_an_extra_that_colab_and_binder_ask_for() -> None:
+    extra = names(PROJECT["project"]["optional-dependencies"]["notebooks"])
+    pinned = (ROOT / "requirements.txt").read_text(encoding="utf-8").partition(keys.SINGLE)[2]
+    assert extra == names(pinned.partition("# ---")[0].splitlines())
+    assert "labutils[notebooks] @" in repository.SETUP
+    assert "--editable .[notebooks]" in (ROOT / ".binder/requirements.txt").read_text(encoding="utf-8")
 
 
 def test_binder_has_what_is_not_brought() -> None:

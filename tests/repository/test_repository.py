@@ -203,11 +203,11 @@ def test_labutils_has_no_circular_imports() -> None:
 
 LAYERS = (  # a module uses those of earlier lines only
     {"information", "svg"},
-    {"figures"},
+    {"calibration", "figures"},
     {"explorers", "records", "runtime", "text"},
-    {"coding", "data"},
+    {"coding", "data", "encodings"},
     {"models"},
-    {"generation", "objectives", "preferences", "refusals", "training"},
+    {"generation", "lockers", "multitask", "objectives", "preferences", "refusals", "shift", "training"},
     {"checks", "cli", "pocket"},
 )
 

@@ -44,9 +44,11 @@ INSTALLED = (
     "notebook==6.5.7",
     "numpy==2.0.2",
     "pip==24.1.2",
+    "setuptools==77.0.3",  # what torch asks for, which pip looks at when torchjd names torch
 )
 # These with all that they need; the last two lines are for the packages above.
-LENT = ("accelerate", "nltk", "peft", "scikit-learn", "scipy", "tokenizers", "torch", "transformers")
+LENT = ("accelerate", "nltk", "pandas", "peft", "scikit-learn", "scipy", "tokenizers", "torch")
+LENT += ("transformers",)
 LENT += ("contourpy", "fonttools", "kiwisolver", "packaging", "pillow", "pyparsing", "python-dateutil")
 LENT += ("argon2-cffi", "jsonschema", "nbconvert", "prometheus-client", "send2trash", "terminado", "tornado")
 OWN = [pin.split("==")[0] for pin in INSTALLED]

@@ -120,6 +120,40 @@ def test_draws() -> None:
         tuning.make(bert(), "magic", 0)
 
 
+def test_a_whole_model_learns_whether_read_before_or_not() -> None:
+    body = bert()
+    texts = [letter * n for n in (3, 5) for letter in "abcdefgh"]
+    cached = tuning.encode(Words(), texts, torch.arange(16) % 2)
+    assert cached.x.shape == (16, 5)
+    for fresh in (False, True):
+        model = tuning.Whole(body, 1, fresh=fresh)
+        same = torch.equal(
+            model.body.embeddings.word_embeddings.weight, body.embeddings.word_embeddings.weight
+        )
+        assert same != fresh
+        tuning.fit(model, cached, 0.01, 60, 0)
+        assert tuning.accuracy(model, cached) > 0.9
+    assert all(torch.equal(p, q) for p, q in zip(body.parameters(), bert().parameters(), strict=True))
+
+
+def test_pairs_that_are_equal_find_each_other() -> None:
+    model = tuning.make(bert(), "head only", 0, n_lower=1)
+    half = tuning.Cached(torch.randn(6, 4, 16), torch.ones(6, 4, dtype=torch.long), torch.zeros(6))
+    assert tuning.matched(model, half, half) == 6
+    turned = tuning.Cached(half.x.roll(1, 0), half.mask, half.y)
+    assert tuning.matched(model, half, turned) == 0
+
+
+def test_peak_memory_counts_what_is_held_at_once() -> None:
+    def run() -> None:
+        for _ in range(3):
+            x = torch.ones(1000, 250)  # a million bytes
+            x = x + 1  # another, while the first is there
+
+    assert tuning.peak_memory(run) == pytest.approx(2e6, rel=0.6)
+    assert tuning.peak_memory(lambda: torch.ones(2_500_000)) == pytest.approx(1e7, rel=0.01)
+
+
 # --- the explorer ------------------------------------------------------------------------------------------
 
 MATRICES = {
@@ -163,6 +197,18 @@ def test_the_stored_grid_is_whole() -> None:
         assert len(entry["validation"]) == 4
         assert entry["rate"] == float(max(entry["validation"], key=lambda rate: entry["validation"][rate]))
         assert len(entry["test"]) == 3
+
+
+def test_all_parts_are_stored() -> None:
+    stored = tuning.measured()
+    assert set(stored["memory"]) == set(tuning.METHODS)
+    assert all(entry["tensors"] < entry["process"] + 8e6 for entry in stored["memory"].values())
+    assert set(tuning.METHODS) < set(stored["forgetting"]["after"])
+    for entry in stored["untrained"].values():
+        assert entry["rate"] == float(max(entry["validation"], key=lambda rate: entry["validation"][rate]))
+    assert all(
+        len(arm[text]) == 3 for rates in stored["gpt"].values() for arm in rates.values() for text in arm
+    )
 
 
 # --- answers for the checks --------------------------------------------------------------------------------

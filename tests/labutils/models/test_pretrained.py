@@ -1,6 +1,7 @@
 """Models by name: what others trained, against transformers' own loaders, and what a reader is told."""
 
 import errno
+import io
 import json
 import os
 import signal
@@ -244,6 +245,26 @@ def test_it_is_converted_once(converting: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(pretrained, "_convert", lambda *a: pytest.fail("converted again"))
     monkeypatch.setattr(pretrained.data, "fetch", lambda name: pytest.fail("fetched again"))
     assert load("smollm2-135m") == converting / FOLDER
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_of_a_conversion_is_for_terminals() -> None:
+    """In a kernel transformers' own bar is a widget, and stands among the outputs that are stored."""
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    was, terminal, elsewhere = reader.tqdm, Terminal(), io.StringIO()
+    with pretrained._bar_for_terminals():
+        assert [*reader.tqdm("ab", file=terminal), *reader.tqdm("c", file=elsewhere)] == ["a", "b", "c"]
+        assert not issubclass(reader.tqdm.func, was)  # was: the class that chooses a widget in a notebook
+    with pytest.raises(MemoryError), pretrained._bar_for_terminals():
+        raise MemoryError
+    assert "2/2" in terminal.getvalue()
+    assert elsewhere.getvalue() == ""
+    assert reader.tqdm is was
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut", "absent", "no list", "empty list", "list cut"])
