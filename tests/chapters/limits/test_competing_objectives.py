@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ def test_loss(beta: float) -> None:
     page = run_cells("competing_objectives", ["dpo"], F=F)
     draw = torch.Generator().manual_seed(3)
     four = [-5 * torch.rand(11, generator=draw) for _ in range(4)]
-    assert page["dpo_loss"](*four, beta) == pytest.approx(preferences.dpo_loss(*four, beta).item())
+    assert page["dpo_loss"](*four, beta) == pytest.approx(preferences.dpo_loss(*four, beta=beta).item())
 
 
 def test_descent_finds_the_closed_form() -> None:
@@ -153,10 +153,10 @@ def best_of_by_torch(policy: Any, score: Any, n: int) -> Any:
 
 
 def best_of_by_counting(policy: Any, score: Any, n: int) -> list[float]:
-    def after(left: int) -> Counter[int]:  # chance of each reply to be the best so far
+    def after(left: int) -> dict[int, float]:  # chance of each reply to be the best so far
         if left == 0:
-            return Counter({-1: 1.0})  # type: ignore[dict-item]
-        found: Counter[int] = Counter()
+            return {-1: 1.0}
+        found: dict[int, float] = defaultdict(float)
         for best, chance in after(left - 1).items():
             for i, p in enumerate(policy):
                 found[i if best < 0 or score[i] > score[best] else best] += chance * p
