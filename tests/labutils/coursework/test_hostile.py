@@ -22,10 +22,12 @@ from typing import Any
 import pytest
 
 from coursework_kit import GATE, MASTER, RIGHT, SECRET, graded, handed_in, light, packed, points
-from labutils.coursework import grading, process
+from labutils.coursework import grading, process, report
+from labutils.coursework.export import gradescope
 from labutils.coursework.grading import STATUSES
 from labutils.coursework.judge import asked
 from labutils.coursework.lab import Lab, load
+from labutils.coursework.pages import feedback
 from labutils.coursework.preload import _KEPT, Preloaded
 from labutils.coursework.probing import probe
 
@@ -514,6 +516,39 @@ def test_a_submission_cannot_tell_the_next_one_anything(
         if isinstance(line, dict) and line.get("question") == "q2"
     ]
     assert values == ["False"]
+
+
+SMUGGLES = """
+import time
+told = []
+def entropy(p):
+    told.append(repr(list(p)))
+    print(told)
+    sys.stderr.write(told[-1])
+    time.sleep(list(p)[0] / 10)
+    if HOW == "raises":
+        raise type(told[-1], (ValueError,), {"__doc__": told[-1]})(told[-1])
+    return told[-1] if HOW == "returns" else {told[-1]: list(p)}
+"""
+
+
+@pytest.mark.parametrize("how", ["raises", "returns", "returns another type"])
+def test_what_it_was_asked_is_in_nothing_that_a_student_gets(lab: Lab, canary: Canary, how: str) -> None:
+    """Neither by output, errors and answers nor by the time it took: nobody can pass inputs on."""
+    result = graded(lab, handed_in(lab, {"q2": f"HOW = {how!r}\n{attack(SMUGGLES, canary)}"})) | {
+        "name": "Anna"
+    }
+    put = asked(lab, lab.question("q2"), SECRET, "anna", result["sha256"], "s1")
+    numbers = {repr(float(number)) for case in put.cases for number in case.args[0]} - {"0.0", "1.0"}
+    assert len(numbers) > 10
+    shown = (
+        feedback(lab.title, result),
+        json.dumps(gradescope(result)),
+        report.moodle({"k": result | {"ids": {}}})[0],
+    )
+    assert [number for number in numbers if number in str(shown)] == []
+    assert "execution_time" not in gradescope(result)
+    assert points(result)["q2"] == 0
 
 
 def test_the_process_that_others_come_from_cannot_be_reached(
