@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ __all__ = ["ReleaseError", "as_student", "leaks", "prove", "release", "write"]
 
 _SHORT, _SHORT_CHECK = 10, 20  # characters, blanks aside: shorter lines are nobody's secret
 ASSISTANTS = Path(__file__).with_name("ai_assistants.md")
+_ONE, _OTHER = "proof-one", "proof-two"
 _STUDENT = re.compile(r"^(\s*STUDENT\s*=\s*)(\"\"|'')", re.MULTILINE)
 
 
@@ -102,23 +104,27 @@ def prove(lab: Lab, released: bytes, sandbox: Sandbox) -> list[str]:
     """
     if found := leaks(lab, released):
         raise ReleaseError("the release gives away " + "; ".join(dict.fromkeys(found)))
-    solution = read_bytes(lab.path)
+    solution, secret = read_bytes(lab.path), secrets.token_bytes(32)
     by_hand = sum(question.points for question in lab.questions if question.kind == "text")
-    for student in ("proof-one", "proof-two"):
-        secret = secrets.token_bytes(32)
-        result = grade(lab, _handed_in(solution, student), student, secret, sandbox, own=student)
+    cells = [replace(cell, source=as_student(cell.source, _ONE)) for cell in lab.notebook.cells]
+    with ThreadPoolExecutor(2) as pool:  # they wait for what runs in sandboxes
+        graded = [
+            pool.submit(grade, lab, _handed_in(solution, student), student, secret, sandbox, student)
+            for student in (_ONE, _OTHER)
+        ]
+        checked = pool.submit(run_public, cells, sandbox, lab.limits)
+    for result in (future.result() for future in graded):
         lost = [mark for mark in result["questions"] if mark["kind"] != "text" and mark["status"] != "right"]
         if lost or abs(result["points"] - (lab.points - by_hand)) > 1e-6 or result["status"] != "graded":
             told = "; ".join(
                 f"{mark['id']}: {mark['status']}. {mark['sentence']} {mark['note']}" for mark in lost
             )
             raise ReleaseError(f"the solution does not get full marks: {told or result['reason']}")
-    result = grade(lab, _handed_in(released, "proof-one"), "proof-one", secret, sandbox)
+    result = grade(lab, _handed_in(released, _ONE), _ONE, secret, sandbox)
     answered = [mark["id"] for mark in result["questions"] if mark["status"] != "unanswered"]
     if result["points"] or answered:
         raise ReleaseError(f"the release is not empty: {', '.join(answered)} counts as answered")
-    cells = [replace(cell, source=as_student(cell.source, "proof-one")) for cell in lab.notebook.cells]
-    public, _, ended = run_public(cells, sandbox, lab.limits)
+    public, _, ended = checked.result()
     failing = [f"{name}: {message}" for name, status, message in public if status != "right"]
     if ended != "done" or failing:
         raise ReleaseError(f"the solution fails its own public checks: {'; '.join(failing) or ended}")
