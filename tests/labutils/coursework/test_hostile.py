@@ -30,6 +30,7 @@ from labutils.coursework.lab import Lab, load
 from labutils.coursework.pages import feedback
 from labutils.coursework.preload import _KEPT, Preloaded
 from labutils.coursework.probing import probe
+from places import ROOT
 
 TOKEN = "canary-5f1c0e9d7b"
 HELPERS = """
@@ -516,6 +517,10 @@ def test_a_submission_cannot_tell_the_next_one_anything(
         if isinstance(line, dict) and line.get("question") == "q2"
     ]
     assert values == ["False"]
+
+
+def test_the_guide_says_how_many_attacks_there_are() -> None:
+    assert f"{len(ATTACKS)} attacks" in (ROOT / "book/teaching.md").read_text(encoding="utf-8")
 
 
 SMUGGLES = """
