@@ -18,9 +18,9 @@ from pathlib import Path
 
 from labutils.coursework.lab import Limits
 
-__all__ = ["BOOK", "SCRATCH", "Sandbox", "SandboxError", "numbers"]
+__all__ = ["BOOK", "CACHE", "SCRATCH", "Sandbox", "SandboxError", "numbers"]
 
-SCRATCH, BOOK = "/scratch", "/book"
+SCRATCH, BOOK, CACHE = "/scratch", "/book", "/cache"
 _SHARED, _TEMPORARY = "/dev/shm", "/tmp"  # noqa: S108
 _PACKAGE = Path(__file__).resolve().parents[1]
 _RUNNER, _ZYGOTE = "coursework/runner.py", "coursework/zygote.py"
@@ -118,6 +118,9 @@ class Sandbox:
         if writable:
             size = ["--perms", "1777", "--size", str(256 * 1024 * 1024)]
             words += [*size, "--tmpfs", SCRATCH, *size, "--tmpfs", _SHARED]
+        else:  # what wants a folder for its cache gets one, in which nothing can be written
+            words += ["--perms", "0755", "--dir", CACHE]
+            words += ["--setenv", "MPLCONFIGDIR", CACHE, "--setenv", "TORCHINDUCTOR_CACHE_DIR", CACHE]
         if not any(word.startswith(f"{_TEMPORARY}/") for word in words):  # else Python is there, read-only
             words += ["--symlink", SCRATCH, _TEMPORARY]
         words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH if writable else "/", "--"]

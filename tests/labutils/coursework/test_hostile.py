@@ -581,11 +581,14 @@ def test_preloaded_gives_what_fresh_gives(lab: Lab) -> None:
         assert one | {"seconds": 0} == other | {"seconds": 0}
 
 
-def test_preloaded_is_much_faster() -> None:
+def test_preloaded_is_much_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what labs begin with and what an optimizer loads late, both of which would like to write files."""
+    late = "import labutils\nlabutils.start()\ntorch.optim.Adam(Gate(2).parameters())"
     lab = load(MASTER)
-    content, seconds = packed(handed_in(lab, RIGHT | {"q3": GATE})), []
-    for preload in ((), ("torch", "torch"), ("torch", "torch")):
+    content, seconds = packed(handed_in(lab, RIGHT | {"q3": f"{GATE}\n{late}"})), []
+    for preload in ((), ("torch", "labutils.figures"), ("torch", "labutils.figures")):
         began = time.perf_counter()
         assert graded(lab, content, preload=preload)["points"] == 16
         seconds.append(time.perf_counter() - began)
+        monkeypatch.setattr(grading, "execute", None)  # a second run in a fresh sandbox would fail
     assert seconds[2] < seconds[0] / 4
