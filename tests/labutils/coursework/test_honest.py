@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ Notebook = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    return light(tmp_path_factory.mktemp("lab"))
+    lab = light(tmp_path_factory.mktemp("lab"))
+    return replace(lab, limits=replace(lab.limits, cell_seconds=1.5, question_seconds=1.0))
 
 
 def cell(notebook: Notebook, name: str) -> dict[str, Any]:
