@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,6 +30,7 @@ STATUSES = (
     "grader failed",
 )
 _ATTEMPTS = 4
+_ALONE = threading.Lock()  # hidden checks load libraries and models, which threads may not do at once
 # What a notebook raises wherever it runs: not for want of a folder to write into, of time or of memory.
 _PLAIN = {
     *(
@@ -78,18 +80,20 @@ def grade(
         return base | nothing(lab, "wrong lab", f"{reason}.")
     stated = personal_id(notebook)
     notes = _notes(found, own, stated)
-    puts = {
-        question.id: asked(lab, question, secret, student, digest, own or stated)
-        for question in lab.questions
-        if question.kind != "text"
-        and found[question.id].cell is not None
-        and not found[question.id].untouched
-    }
+    with _ALONE:
+        puts = {
+            question.id: asked(lab, question, secret, student, digest, own or stated)
+            for question in lab.questions
+            if question.kind != "text"
+            and found[question.id].cell is not None
+            and not found[question.id].untouched
+        }
     run = _run(lab, notebook, found, puts, sandbox) if puts else _Run({}, {}, {})
-    marks = [
-        _marked(lab, found[question.id], puts.get(question.id), run, question.id)
-        for question in lab.questions
-    ]
+    with _ALONE:
+        marks = [
+            _marked(lab, found[question.id], puts.get(question.id), run, question.id)
+            for question in lab.questions
+        ]
     status, reason = _status(marks, run)
     if run.noise:
         notes.append(f"{run.noise} lines that were none of the runner's came out of the sandbox")
