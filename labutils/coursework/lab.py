@@ -205,7 +205,8 @@ def _complete(module: ModuleType, questions: tuple[Question, ...], name: str) ->
 
 def _sentences(source: str) -> frozenset[str]:
     """The texts that stand literally in the checks: these alone may be shown to students."""
-    nodes = list(ast.walk(ast.parse(source)))
+    parsed = code.tree(source)
+    nodes = list(ast.walk(parsed)) if parsed else []
     in_f_strings = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
     return frozenset(
         node.value
