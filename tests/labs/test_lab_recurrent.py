@@ -112,7 +112,7 @@ RIGHT = {
             "q5",
             (
                 "return W_x, W_h, np.full(n, -1.5), h0, W_out",
-                "b = np.full(n, -1.5)\n    return [torch.tensor(p).float() for p in (W_x, W_h, b, h0, W_out)]",
+                "b = -1.5 + 0 * h0\n    return [torch.tensor(p).float() for p in (W_x, W_h, b, h0, W_out)]",
             ),
         ),
         "works in place on its argument": solution(
@@ -206,8 +206,9 @@ WRONG = {
 }
 SAID = {
     "q2": {"second first": "second step first"},
-    "q3": {"a loop": "the end alone", "the last round alone": "the end alone", 
-           "a loop, repeated": "end are right", "slopes not combined": "slopes combined", "right neighbours": "Not even"},
+    "q3": {"a loop": "the end alone", "the last round alone": "the end alone",
+           "a loop, repeated": "end are right", "slopes not combined": "slopes combined",
+           "right neighbours": "Not even"},
     "q4": {"gates exchanged": "exchanged", "tanh": "tanh", "the last state": "last state"},
     "q5": {"no start": "h0", "one unit a state": "For one machine", "three arrays": "Five arrays"},
 }  # fmt: skip
