@@ -249,7 +249,7 @@ def report_(
     click.echo(f"written: {len(found)} pages in {folder}")
     click.echo("; ".join(report.tally(found)))
     if waiting := report.open_by_hand(found):
-        click.echo(f"{waiting} texts wait for a reader: open {work / 'by_hand.html'}")
+        click.echo(f"texts that wait for a reader: {waiting}. Open {work / 'by_hand.html'}")
 
 
 @coursework.group()
