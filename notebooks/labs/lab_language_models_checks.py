@@ -182,6 +182,15 @@ def reference_q3(cipher: Ids, table: NDArray[np.float64], key: Ids) -> float:
     return float(sum(table[key[a], key[b]] for a, b in zip(cipher[:-1], cipher[1:], strict=True)))
 
 
+def compare_q3(found: Any, expected: float) -> str | None:
+    """None where right."""
+    if equal(found, expected):
+        return None
+    if equal(found, -expected):
+        return "The sign is wrong: a sum of logarithms of probabilities is negative."
+    return "For another key or table the score is another: key[s] is the letter for which the sign s stands."
+
+
 def inputs_q4(rng: np.random.Generator) -> list[Any]:
     """Three letters of 400 signs, and a table of the book that they are from."""
     cases = []

@@ -180,6 +180,8 @@ WRONG = {
 }  # fmt: skip
 SAID = {
     "q1": {"nats": "nats", "exchanged": "exchanged"},
+    "q2": {"the occurrence itself": "stood", "finds itself": "strictly"},
+    "q3": {"over heads": "a head", "the sum": "not the means"},
     "q4": {"not divided": "root of d", "not sharpened": "sharpness", "not itself": "see itself", "nan": "nan",
            "rolled": "first position"},
     "q5": {"nats": "nats"},

@@ -188,6 +188,7 @@ def test_right_and_wrong_answers_are_told_apart() -> None:
 SAID = {
     "q1": {"nats": "base 2"},
     "q2": {"transposed": "Rows and columns", "natural": "natural", "probabilities": "themselves"},
+    "q3": {"a surprise": "sign", "a mean": "another key"},
     "q4": {"the key turned round": "wrong way round", "the last top": "Near", "no exchange": "no key",
            "by frequency": "far from"},
     "q5": {"numbers": "no text", "the beginning": "not as many"},

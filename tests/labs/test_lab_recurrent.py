@@ -210,7 +210,8 @@ SAID = {
            "a loop, repeated": "end are right", "slopes not combined": "slopes combined",
            "right neighbours": "Not even"},
     "q4": {"gates exchanged": "exchanged", "tanh": "tanh", "the last state": "last state"},
-    "q5": {"no start": "h0", "one unit a state": "For one machine", "three arrays": "Five arrays"},
+    "q1": {"rounded down": "rounded up"},
+    "q5": {"no start": "h0", "one unit a state": "first symbol", "three arrays": "Five arrays"},
 }  # fmt: skip
 
 
