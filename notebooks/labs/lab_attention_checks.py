@@ -201,22 +201,23 @@ def compare_q4(found: Any, expected: dict[str, Floats]) -> str | None:
 
 
 def reference_q5(personal: np.random.Generator) -> float:
-    """Half the model, half the share with which each token followed before; all tokens have occurred."""
+    """Half the model, half the share with which each token followed before."""
     tokens, p = _own(personal)
-    share = np.zeros(N)
-    for t, i in enumerate(range(N, 2 * N)):
+    places = range(N + 1, 2 * N)
+    paid = []
+    for i in places:
         followed = [tokens[j] for j in range(1, i + 1) if tokens[j - 1] == tokens[i]]
-        share[t] = np.mean([token == tokens[i + 1] for token in followed])
-    model = p[np.arange(N, 2 * N), tokens[N + 1 :]]
-    return float(-np.log2((model + share) / 2).mean())
+        share = np.mean([token == tokens[i + 1] for token in followed])
+        paid.append(-np.log2((p[i, tokens[i + 1]] + share) / 2))
+    return float(np.mean(paid))
 
 
 def compare_q5(found: Any, expected: float) -> str | None:
-    """None where right, to a twentieth of a bit: the embeddings are random."""
+    """None where right, to three hundredths of a bit: the embeddings are random."""
     if isinstance(found, float | int | np.ndarray) and np.size(found) == 1:
         value = float(np.reshape(found, ()))
-        if abs(value - expected) < 0.05:
+        if abs(value - expected) < 0.03:
             return None
-        if abs(value - expected * np.log(2)) < 0.04:
+        if abs(value - expected * np.log(2)) < 0.03:
             return "These are nats: take the logarithm to the base 2."
     return "This is not what the mixture pays for the second reading."

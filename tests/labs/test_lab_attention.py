@@ -101,11 +101,11 @@ RIGHT = {
     "q5": {
         "with a loop": (
             "with_copy = sum(-math.log2(float(p_model[i, ids[i + 1]] + p_copy[i, ids[i + 1]]) / 2) "
-            "for i in range(100, 200)) / 100"
+            "for i in range(101, 200)) / 99"
         ),
         "with logaddexp": (
             "both = torch.logaddexp(p_model.log(), p_copy.log()).double() - math.log(2)\n"
-            "with_copy = nn.functional.nll_loss(both[100:200], ids[101:]) / math.log(2)"
+            "with_copy = nn.functional.nll_loss(both[101:200], ids[102:]) / math.log(2)"
         ),
     },
 }
@@ -165,12 +165,12 @@ WRONG = {
     "q5": {
         "mixes logarithms": (
             "mixed = (p_model.log2() + p_copy.log2()) / 2\n"
-            "with_copy = -mixed[100:200].gather(1, ids[101:, None]).mean().item()"
+            "with_copy = -mixed[101:200].gather(1, ids[102:, None]).mean().item()"
         ),
         "nats": solution(LAB, "q5", ("log2()", "log()")),
-        "both readings": solution(LAB, "q5", ("mixed[100:200]", "mixed[:200]"), ("ids[101:,", "ids[1:,")),
+        "both readings": solution(LAB, "q5", ("mixed[101:200]", "mixed[:200]"), ("ids[102:,", "ids[1:,")),
         "the first reading": solution(
-            LAB, "q5", ("mixed[100:200]", "mixed[:100]"), ("ids[101:,", "ids[1:101,")
+            LAB, "q5", ("mixed[101:200]", "mixed[:100]"), ("ids[102:,", "ids[1:101,")
         ),
         "the model alone": solution(LAB, "q5", ("(p_model + p_copy) / 2", "p_model")),
         "the copier alone": solution(LAB, "q5", ("(p_model + p_copy) / 2", "p_copy")),
