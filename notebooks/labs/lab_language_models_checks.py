@@ -208,11 +208,11 @@ def reference_q4(cipher: Ids, table: NDArray[np.float64], seed: int) -> dict[str
 
 def _meant(cipher: Ids) -> Ids:
     """The part of the clear text that has this pattern of equal signs; there is one."""
-    for begin in range(len(PLAIN) - len(cipher) + 1):
-        part = PLAIN[begin : begin + len(cipher)]
-        pairs = set(zip(part.tolist(), cipher.tolist(), strict=True))
-        if len(pairs) == len(set(part.tolist())) == len(set(cipher.tolist())):
-            return part
+    _, first, which = np.unique(cipher, return_index=True, return_inverse=True)
+    parts = np.lib.stride_tricks.sliding_window_view(PLAIN, len(cipher))
+    for part in parts[(parts == parts[:, first[which]]).all(1)]:
+        if len(set(part.tolist())) == len(first):
+            return np.array(part)
     raise ValueError("a letter that is no part of the text")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab_kit import discriminates, marks, solution
+from lab_kit import discriminates, solution
+from labutils.coursework.judge import Mark
 from labutils.coursework.lab import load
 from places import ROOT
 
@@ -181,10 +182,6 @@ WRONG = {
 }
 
 
-def test_right_and_wrong_answers_are_told_apart() -> None:
-    discriminates(LAB, RIGHT, WRONG)
-
-
 SAID = {
     "q1": {"nats": "base 2"},
     "q2": {"transposed": "Rows and columns", "natural": "natural", "probabilities": "themselves"},
@@ -197,12 +194,17 @@ SAID = {
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, dict[str, str]]:
-    wrong = {name: {label: WRONG[name][label] for label in labels} for name, labels in SAID.items()}
-    found = marks(LAB, wrong)
-    return {name: {label: one.sentence for label, one in found[name].items()} for name in SAID}
+def found() -> dict[str, dict[str, Mark]]:
+    """What each answer gets; that right and wrong ones are told apart is asserted on the way."""
+    return discriminates(LAB, RIGHT, WRONG)
+
+
+def test_right_and_wrong_answers_are_told_apart(found: dict[str, dict[str, Mark]]) -> None:
+    assert {name: len(got) for name, got in found.items()} == {
+        name: 1 + len(RIGHT[name]) + len(WRONG[name]) for name in RIGHT
+    }
 
 
 @pytest.mark.parametrize(("name", "label"), [(name, label) for name in SAID for label in SAID[name]])
-def test_the_mistake_is_named(told: dict[str, dict[str, str]], name: str, label: str) -> None:
-    assert SAID[name][label] in told[name][label]
+def test_the_mistake_is_named(found: dict[str, dict[str, Mark]], name: str, label: str) -> None:
+    assert SAID[name][label] in found[name][label].sentence
