@@ -23,7 +23,7 @@ from labutils.coursework.notebook import NotebookError
 from labutils.coursework.probing import probe
 from labutils.coursework.release import ReleaseError, prove, write
 from labutils.coursework.release import release as released
-from labutils.coursework.sandbox import SandboxError
+from labutils.coursework.sandbox import Sandbox, SandboxError
 from labutils.coursework.selfcheck import look, run
 
 __all__ = ["coursework"]
@@ -55,6 +55,11 @@ def _lab(path: Path) -> Lab:
         return load(path)
     except _FAULTS as error:
         raise click.ClickException(str(error)) from error
+
+
+def _probed(kind: str | None, image: str, data: Path | None, unsafe: bool) -> Sandbox:
+    where = str(data.resolve()) if data else None
+    return probe(unsafe=unsafe, kind=kind or "", image=image, data=where)
 
 
 def _sandboxed(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,9 +98,7 @@ def release(
     """Make what students get from a master, after proving that it gives nothing away."""
     lab = _lab(master)
     try:
-        sandbox = probe(
-            unsafe=unsafe, kind=kind or "", image=image, data=str(data.resolve()) if data else None
-        )
+        sandbox = _probed(kind, image, data, unsafe)
         content = released(lab)
         click.echo(
             f"{lab.title}: {len(lab.questions)} questions, {lab.points:g} points. Proving the release …"
@@ -182,9 +185,7 @@ def grade(
     """Grade SUBMISSIONS: a folder, a zip from Canvas or Moodle, or a CSV file of repositories."""
     lab = _lab(master)
     try:
-        sandbox = probe(
-            unsafe=unsafe, kind=kind or "", image=image, data=str(data.resolve()) if data else None
-        )
+        sandbox = _probed(kind, image, data, unsafe)
         sandbox = replace(sandbox, preload=preload)
         click.echo(f"sandbox: {sandbox.note}")
         found = grade_all(

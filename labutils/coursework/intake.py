@@ -223,24 +223,9 @@ def _repositories(source: Path) -> dict[str, _Hand]:
 
 def _clone(address: str, to: Path) -> str:
     """Clone the newest state only: no hooks, no links, no submodules. Return what went wrong."""
-    settings = [
-        "core.symlinks=false",
-        "core.hooksPath=/dev/null",
-        "protocol.ext.allow=never",
-        "core.fsmonitor=false",
-    ]
-    words = ["git", *(word for setting in settings for word in ("-c", setting))]
-    words += [
-        "clone",
-        "--quiet",
-        "--depth",
-        "1",
-        "--no-recurse-submodules",
-        "--template=",
-        "--",
-        address,
-        str(to),
-    ]
+    closed = "-c core.symlinks=false -c core.hooksPath=/dev/null -c protocol.ext.allow=never"
+    words = ["git", *closed.split(), "-c", "core.fsmonitor=false", "clone", "--quiet", "--depth", "1"]
+    words += ["--no-recurse-submodules", "--template=", "--", address, str(to)]
     environment = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1", "GIT_LFS_SKIP_SMUDGE": "1"}
     try:
         run = subprocess.run(

@@ -171,15 +171,9 @@ class Sandbox:
         ]
         words += ["--network", "none", "--read-only", "--cap-drop", "ALL", "--user", "65534:65534"]
         words += ["--security-opt", "no-new-privileges", "--pids-limit", str(limits.processes)]
-        words += ["--memory", memory, "--memory-swap", memory, "--cpus", "1", "--ulimit", "core=0"]
-        words += [
-            "--ulimit",
-            "nofile=256:256",
-            "--tmpfs",
-            f"{SCRATCH}:rw,mode=1777,size=256m",
-            "--workdir",
-            SCRATCH,
-        ]
+        words += ["--memory", memory, "--memory-swap", memory, "--cpus", "1"]
+        words += ["--ulimit", "core=0", "--ulimit", "nofile=256:256"]
+        words += ["--tmpfs", f"{SCRATCH}:rw,mode=1777,size=256m", "--workdir", SCRATCH]
         for key, value in {**_ENVIRONMENT, "HOME": SCRATCH, "TMPDIR": SCRATCH}.items():
             words += ["--env", f"{key}={value}"] if key != "PATH" else []
         words += [self.image, "python", *_FLAGS]
@@ -194,13 +188,8 @@ def _python() -> str:
 def _prlimit(limits: Limits, *, processes: bool = True) -> list[str]:
     if not shutil.which("prlimit"):
         return []
-    words = [
-        "prlimit",
-        f"--as={limits.memory_mb * 1_000_000}",
-        f"--cpu={int(limits.seconds) + 5}",
-        "--core=0",
-    ]
-    words += ["--nofile=256", "--fsize=268435456", "--msgqueue=0"]
+    words = ["prlimit", f"--as={limits.memory_mb * 1_000_000}", f"--cpu={int(limits.seconds) + 5}"]
+    words += ["--core=0", "--nofile=256", "--fsize=268435456", "--msgqueue=0"]
     return [*words, *([f"--nproc={limits.processes}"] if processes else []), "--"]
 
 
