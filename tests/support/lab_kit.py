@@ -62,10 +62,10 @@ def marks(lab: Lab, answers: Answers, student: str = "s1") -> dict[str, dict[str
     return found
 
 
-def discriminates(lab: Lab, right: Answers, wrong: Answers) -> None:
+def discriminates(lab: Lab, right: Answers, wrong: Answers) -> dict[str, dict[str, Mark]]:
     """Assert that of every coded question the solution and `right` get full marks, and `wrong` do not.
 
-    Each question needs two differently written right answers and three plausible wrong ones.
+    Each question needs two differently written right answers and three plausible wrong ones. Returns `marks`.
     """
     coded = [question.id for question in lab.questions if question.kind != "text"]
     for what, answers in (("right", right), ("wrong", wrong)):
@@ -75,10 +75,12 @@ def discriminates(lab: Lab, right: Answers, wrong: Answers) -> None:
     both = {name: {**right[name], **wrong[name]} for name in coded}
     assert all(len(both[name]) == len(right[name]) + len(wrong[name]) for name in coded), "a label twice"
     faults = []
-    for name, got in marks(lab, both).items():
+    found = marks(lab, both)
+    for name, got in found.items():
         for label, one in got.items():
             if (one.status == "right") != (label not in wrong[name]):
                 faults.append(f"{name}, {label}: {one.status}. {one.sentence} {one.note}")
             elif label in wrong[name] and one.status not in ("wrong", "partly right", "error", "unreadable"):
                 faults.append(f"{name}, {label}: {one.status}, which is no wrong answer")
     assert not faults, "\n".join(faults)
+    return found
