@@ -70,14 +70,16 @@ RIGHT = {
     },
     "q3": {
         "a loop": NEEDED
-        + "    s = np.linalg.svd(np.array(change), compute_uv=False)\n    total, held, rank = (s * s).sum(), 0.0, 0\n"
+        + "    s = np.linalg.svd(np.array(change), compute_uv=False)\n"
+        + "    total, held, rank = (s * s).sum(), 0.0, 0\n"
         + "    while held < share * total:\n        held += s[rank] ** 2\n        rank += 1\n    return rank",
         "a tensor, by searchsorted": NEEDED
         + "    s = torch.linalg.svdvals(change.double()).square()\n"
         + "    return torch.searchsorted(s.cumsum(0) / s.sum(), share) + 1",
         "by eigenvalues": NEEDED
         + "    s = torch.linalg.eigvalsh(change @ change.T).flip(0)\n"
-        + "    return 1 + sum((s[: i + 1].sum() < share * change.pow(2).sum()).item() for i in range(len(s)))",
+        + "    all_of_it = change.pow(2).sum()\n"
+        + "    return 1 + sum((s[: i + 1].sum() < share * all_of_it).item() for i in range(len(s)))",
     },
     "q4": {
         "a loop over the batch": TENANTS,
@@ -101,7 +103,8 @@ RIGHT = {
     },
     "q5": {
         "NumPy, the factor in A": TOGETHER
-        + "    A = np.concatenate([w * a / len(A) * np.asarray(A) for w, (A, B, a) in zip(weights, adapters)])\n"
+        + "    both = zip(weights, adapters)\n"
+        + "    A = np.concatenate([w * a / len(A) * np.asarray(A) for w, (A, B, a) in both])\n"
         + "    return A, np.hstack([np.asarray(B) for _, B, _ in adapters])",
         "in place": TOGETHER
         + "    for w, (A, B, alpha) in zip(weights, adapters):\n        B *= w * alpha / A.shape[0]\n"
@@ -122,9 +125,12 @@ WRONG = {
         "numbers, not bytes": solution(LAB, "q1", ("bytes_each = 2 *", "bytes_each =")),
         "without the model": solution(LAB, "q1", (' - 2 * sheet["n_model"]', "")),
         "the model in numbers": solution(LAB, "q1", ('2 * sheet["n_model"]', 'sheet["n_model"]')),
-        "square matrices": solution(LAB, "q1", ('sheet["d_kv"]', 'sheet["d"]'), ('sheet["d_ff"]', 'sheet["d"]')),
+        "square matrices": solution(
+            LAB, "q1", ('sheet["d_kv"]', 'sheet["d"]'), ('sheet["d_ff"]', 'sheet["d"]')
+        ),
         "one too many": solution(LAB, "q1", ("// bytes_each", "// bytes_each + 1")),
-        "the product of the sides": "n_tenants = (sheet['memory'] - 2 * sheet['n_model']) // (2 * sheet['n_layer']"
+        "the product of the sides": "n_tenants = "
+        "(sheet['memory'] - 2 * sheet['n_model']) // (2 * sheet['n_layer']"
         " * sheet['d'] * (sheet['d'] + sheet['d_kv'] + sheet['d_ff']))",
         "not whole": solution(LAB, "q1", ("// bytes_each", "/ bytes_each")),
     },
@@ -132,12 +138,16 @@ WRONG = {
         "no singular values": solution(LAB, "q2", (" * sizes[:rank]", "")),
         "twice": solution(LAB, "q2", ("right[:rank],", "sizes[:rank, None] * right[:rank],")),
         "the smallest": solution(
-            LAB, "q2", ("right[:rank]", "right[-rank:]"), ("[:, :rank] * sizes[:rank]", "[:, -rank:] * sizes[-rank:]")
+            LAB,
+            "q2",
+            ("right[:rank]", "right[-rank:]"),
+            ("[:, :rank] * sizes[:rank]", "[:, -rank:] * sizes[-rank:]"),
         ),
         "the other way round": SQUEEZE + "    U, S, V = torch.linalg.svd(change, full_matrices=False)\n"
         "    return U[:, :rank] * S[:rank], V[:rank]",
         "its first rows": SQUEEZE + "    return change[:rank], torch.eye(len(change))[:, :rank].to(change)",
-        "V not transposed": SQUEEZE + "    U, S, V = torch.svd(change)\n    return V[:rank], U[:, :rank] * S[:rank]",
+        "V not transposed": SQUEEZE
+        + "    U, S, V = torch.svd(change)\n    return V[:rank], U[:, :rank] * S[:rank]",
         "the product": SQUEEZE + "    U, S, V = torch.linalg.svd(change, full_matrices=False)\n"
         "    return (U[:, :rank] * S[:rank]) @ V[:rank]",
     },
@@ -158,23 +168,33 @@ WRONG = {
         "no alpha": solution(LAB, "q4", ("alpha / rank", "1 / rank")),
         "base trained": solution(LAB, "q4", (".requires_grad_(False)", "")),
         "B random": solution(LAB, "q4", ("torch.zeros", "torch.randn")),
-        "A zero": solution(LAB, "q4", ("torch.randn(n_tenant, rank, d_in)", "torch.zeros(n_tenant, rank, d_in)")),
+        "A zero": solution(
+            LAB, "q4", ("torch.randn(n_tenant, rank, d_in)", "torch.zeros(n_tenant, rank, d_in)")
+        ),
         "the first text's tenant for all": solution(LAB, "q4", ("self.A[chosen]", "self.A[chosen[:1]]")),
         "nobody gets nothing": solution(
-            LAB, "q4", ("self.base(x) + self.scale * thin * rented", "(self.base(x) + self.scale * thin) * rented")
+            LAB,
+            "q4",
+            ("self.base(x) + self.scale * thin * rented", "(self.base(x) + self.scale * thin) * rented"),
         ),
     },
     "q5": {
-        "the mean of the matrices": TOGETHER + "    return (sum(w * A for w, (A, _, _) in zip(weights, adapters)),\n"
+        "the mean of the matrices": TOGETHER
+        + "    return (sum(w * A for w, (A, _, _) in zip(weights, adapters)),\n"
         "            sum(w * B for w, (_, B, _) in zip(weights, adapters)))",
         "no alpha": solution(LAB, "q5", ("w * alpha / len(A) * B", "w * B")),
         "alpha alone": solution(LAB, "q5", ("alpha / len(A)", "alpha")),
-        "the weight twice": solution(LAB, "q5", ("[A for A, _, _ in adapters]", "[w * A[0] for w, A in zip(weights, adapters)]")),
+        "the weight twice": solution(
+            LAB, "q5", ("[A for A, _, _ in adapters]", "[w * A[0] for w, A in zip(weights, adapters)]")
+        ),
         "its root in both": TOGETHER
         + "    A = torch.cat([(w * a / len(A)) ** 0.5 * A for w, (A, B, a) in zip(weights, adapters)])\n"
-        + "    return A, torch.cat([torch.tensor(w * a / len(A)).sqrt() * B for w, (A, B, a) in zip(weights, adapters)], 1)",
+        + "    roots = [(w * a / len(A)) ** 0.5 for w, (A, B, a) in zip(weights, adapters)]\n"
+        + "    return A, torch.cat([root * B for root, (_, B, _) in zip(roots, adapters)], 1)",
         "one scale for all": solution(LAB, "q5", ("alpha / len(A)", "adapters[0][2] / len(adapters[0][0])")),
-        "the other way round": solution(LAB, "q5", ("return below, torch.cat(beside, dim=1)", "return torch.cat(beside, dim=1), below")),
+        "the other way round": solution(
+            LAB, "q5", ("return below, torch.cat(beside, dim=1)", "return torch.cat(beside, dim=1), below")
+        ),
     },
     "q6": {
         "the part along them": solution(LAB, "q6", ("return A - (", "return (")),
@@ -185,9 +205,10 @@ WRONG = {
             LAB, "q6", ("torch.linalg.svd(X, full_matrices=False)[2][:k]", "F.normalize(X[:k], dim=1)")
         ),
         "the left vectors": solution(LAB, "q6", ("svd(X,", "svd(X.T @ X @ X.T,"), ("[2][:k]", "[2][:k] @ X")),
-        "entries set to zero": PROTECT + "    A = A.clone()\n    A[:, X.pow(2).sum(0).argsort()[-k:]] = 0\n    return A",
+        "entries set to zero": PROTECT
+        + "    A = A.clone()\n    A[:, X.pow(2).sum(0).argsort()[-k:]] = 0\n    return A",
     },
-}  # fmt: skip
+}
 
 # What a mistake is told: a part of the sentence.
 TOLD = {
