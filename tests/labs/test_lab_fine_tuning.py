@@ -50,10 +50,8 @@ RIGHT = {
             "n_tenants = int((sheet['memory'] / 2 - sheet['n_model']) // (sheet['n_layer'] * per_block))"
         ),
         "a float, rounded down": solution(
-            LAB, "q1", ("n_tenants = (", "n_tenants = np.floor("), ("// bytes_each", "/ bytes_each + 0.0")
-        )
-        .replace("np.floor(sheet", "np.floor((sheet")
-        .replace("+ 0.0", "+ 0.0)"),
+            LAB, "q1", ("n_tenants = (", "n_tenants = np.floor(("), ("// (", "/ ("), ("\n)\n", "\n))\n")
+        ),
     },
     "q2": {
         "with NumPy, the square root to each side": SQUEEZE
@@ -122,17 +120,17 @@ RIGHT = {
 
 WRONG = {
     "q1": {
-        "numbers, not bytes": solution(LAB, "q1", ("bytes_each = 2 *", "bytes_each =")),
+        "numbers, not bytes": solution(LAB, "q1", ('2 * sheet["n_layer"]', 'sheet["n_layer"]')),
         "without the model": solution(LAB, "q1", (' - 2 * sheet["n_model"]', "")),
         "the model in numbers": solution(LAB, "q1", ('2 * sheet["n_model"]', 'sheet["n_model"]')),
         "square matrices": solution(
             LAB, "q1", ('sheet["d_kv"]', 'sheet["d"]'), ('sheet["d_ff"]', 'sheet["d"]')
         ),
-        "one too many": solution(LAB, "q1", ("// bytes_each", "// bytes_each + 1")),
+        "one too many": solution(LAB, "q1", ("\n)\n", "\n) + 1\n")),
         "the product of the sides": "n_tenants = "
         "(sheet['memory'] - 2 * sheet['n_model']) // (2 * sheet['n_layer']"
         " * sheet['d'] * (sheet['d'] + sheet['d_kv'] + sheet['d_ff']))",
-        "not whole": solution(LAB, "q1", ("// bytes_each", "/ bytes_each")),
+        "not whole": solution(LAB, "q1", ("//", "/")),
     },
     "q2": {
         "no singular values": solution(LAB, "q2", (" * sizes[:rank]", "")),
