@@ -280,6 +280,7 @@ def inputs_q6(rng: np.random.Generator) -> list[Any]:
         (thin(3, 7), _tensor(texts(20, 7)), 1),
         (thin(2, 9), _tensor(texts(5, 9)), 3),
         (thin(4, 6), _tensor(texts(6, 6)), 2),
+        (thin(2, 5), _tensor(texts(8, 5)), 0),
         (_tensor(rng.normal(size=(1, 8)), "float64"), _tensor(texts(30, 8), "float64"), 4),
     ]
 
@@ -296,7 +297,7 @@ def reference_q6(a: Any, x: Any, k: int) -> dict[str, Floats]:
         "right": given - along(rows, slice(k)),
         "kept": along(rows, slice(k)),
         "centred": given - along(centred, slice(k)),
-        "smallest": given - along(rows, slice(-k, None)),
+        "smallest": given - along(rows, slice(-k if k else len(rows), None)),
     }
 
 

@@ -110,7 +110,7 @@ RIGHT = {
     },
     "q6": {
         "eigenvectors": PROTECT
-        + "    V = torch.linalg.eigh(X.double().T @ X.double())[1][:, -k:]\n"
+        + "    V = torch.linalg.eigh(X.double().T @ X.double())[1].flip(1)[:, :k]\n"
         + "    return A.double() @ (torch.eye(A.shape[1], dtype=torch.double) - V @ V.T)",
         "NumPy, one direction after another, in place": PROTECT
         + "    A, X = np.asarray(A), np.asarray(X)\n"
