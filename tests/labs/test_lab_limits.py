@@ -8,6 +8,7 @@ from functools import cache
 import pytest
 
 from lab_kit import discriminates, marks, solution
+from lab_public import told
 from labutils.coursework.judge import Mark
 from labutils.coursework.lab import load
 from places import ROOT
@@ -16,6 +17,7 @@ MASTER = load(ROOT / "notebooks/labs/lab_limits.ipynb")
 # The questions do without what is measured between them, which the proof of the release runs.
 MEASURED = {"areas", "steer", "opinions", "adversary", "fault", "promise"}
 KEPT = tuple(cell for cell in MASTER.notebook.cells if cell.id not in MEASURED)
+PUBLIC = {"imports", "student", "models", "helpers-q1"}  # the cells that public checks need
 LAB = replace(MASTER, notebook=replace(MASTER.notebook, cells=KEPT))
 
 AREA = "def hypervolume(points, worst):\n"
@@ -286,3 +288,12 @@ def wrong_marks() -> dict[str, dict[str, Mark]]:
 @pytest.mark.parametrize(("question", "label"), TOLD, ids=lambda text: text)
 def test_a_mistake_is_named(question: str, label: str) -> None:
     assert TOLD[question, label] in wrong_marks()[question][label].sentence
+
+
+@pytest.mark.parametrize("question", [question.id for question in LAB.questions if question.kind != "text"])
+def test_the_public_check_lets_right_answers_pass_and_names_mistakes(question: str) -> None:
+    right = told(LAB, question, RIGHT[question], PUBLIC)
+    assert {label: found for label, found in right.items() if found} == {}
+    if LAB.question(question).kind != "value":  # of a number it finds gross mistakes only
+        wrong = told(LAB, question, WRONG[question], PUBLIC)
+        assert [label for label, found in wrong.items() if not found] == []
