@@ -1,4 +1,8 @@
-"""Hidden checks of the lab on conflicting objectives and generalization: the second signature."""
+"""Hidden checks of the lab on conflicting objectives and generalization: the second signature.
+
+Between its questions the notebook reads `labutils.data.load_opinions`. No answer depends on that; graded with
+`--data` and the cache of `labutils data`, each submission takes some seconds less, which pip would wait.
+"""
 
 from __future__ import annotations
 
