@@ -15,12 +15,12 @@ __all__ = [
     "literal",
     "plain",
     "solution_lines",
+    "tree",
     "without_solution",
 ]
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 _MAGIC = re.compile(r"^(\s*)(?:[%!?]|[\w.]+\s*=\s*[%!]|[\w.\[\]'\"]+\?{1,2}\s*$)")
-_STUB = "    raise NotImplementedError"
 
 
 class Marker(ValueError):  # noqa: N818  (named for what is wrong)
@@ -35,7 +35,7 @@ def plain(source: str) -> str:
     if re.match(r"\s*%%(?!time\b|timeit\b|capture\b)", source):
         return ""
     source = re.sub(r"^\s*%%\w+.*\n?", "", source)
-    if _parses(source):
+    if tree(source) is not None:
         return source
     lines, inside = [], False
     for line in source.splitlines():
@@ -47,10 +47,6 @@ def plain(source: str) -> str:
         else:
             lines.append(line)
     return "\n".join(lines)
-
-
-def _parses(source: str) -> bool:
-    return tree(source) is not None
 
 
 def tree(source: str) -> ast.Module | None:
@@ -95,37 +91,32 @@ def literal(source: str, name: str) -> str | None:
     found = None
     for node in parsed.body if parsed else []:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            for target in node.targets:
-                if (
-                    isinstance(target, ast.Name)
-                    and target.id == name
-                    and isinstance(node.value.value, str | int)
-                ):
-                    found = str(node.value.value)
+            names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+            if name in names and isinstance(node.value.value, str | int):
+                found = str(node.value.value)
     return found
 
 
-def _regions(source: str) -> list[tuple[str, bool]]:
-    """The lines of a cell, each with whether it belongs to a solution; markers themselves left out."""
-    lines: list[tuple[str, bool]] = []
-    inside = False
+def _blocks(source: str) -> list[tuple[str | None, list[str]]]:
+    """The lines of a cell in blocks, each with the indent of its markers if it is a solution, else None."""
+    blocks: list[tuple[str | None, list[str]]] = [(None, [])]
     for line in source.splitlines():
         mark = line.strip()
-        if mark in (BEGIN, END):
-            if inside == (mark == BEGIN):
-                raise Marker(f"{mark!r} stands where it does not pair with another")
-            inside = mark == BEGIN
-            lines.append(("", inside))
-        else:
-            lines.append((line, inside))
-    if inside:
+        if mark not in (BEGIN, END):
+            blocks[-1][1].append(line)
+            continue
+        if (blocks[-1][0] is not None) == (mark == BEGIN):
+            raise Marker(f"{mark!r} stands where it does not pair with another")
+        blocks.append((line[: len(line) - len(line.lstrip())] if mark == BEGIN else None, []))
+    if blocks[-1][0] is not None:
         raise Marker(f"{BEGIN!r} without {END!r}")
-    return lines
+    return blocks
 
 
 def solution_lines(source: str) -> list[str]:
     """Return the lines between markers, stripped, without empty ones. Marker if markers do not pair."""
-    return [line.strip() for line, inside in _regions(source) if inside and line.strip()]
+    lines = [line.strip() for indent, block in _blocks(source) if indent is not None for line in block]
+    return [line for line in lines if line]
 
 
 def without_solution(source: str, stub: str | None = None) -> str:
@@ -135,25 +126,11 @@ def without_solution(source: str, stub: str | None = None) -> str:
     assigns is set to `...`. Raises Marker where markers do not pair.
     """
     kept: list[str] = []
-    block: list[str] = []
-    began = False
-    for line in source.splitlines():
-        mark = line.strip()
-        if mark == BEGIN:
-            if began:
-                raise Marker(f"{BEGIN!r} twice")
-            began, block, indent = True, [], line[: len(line) - len(line.lstrip())]
-        elif mark == END:
-            if not began:
-                raise Marker(f"{END!r} without {BEGIN!r}")
-            began = False
-            kept += [indent + part for part in (stub or _stub(block, indent)).splitlines()]
-        elif began:
-            block.append(line)
+    for indent, block in _blocks(source):
+        if indent is None:
+            kept += block
         else:
-            kept.append(line)
-    if began:
-        raise Marker(f"{BEGIN!r} without {END!r}")
+            kept += [indent + line for line in (stub or _stub(block, indent)).splitlines()]
     return "\n".join(kept)
 
 

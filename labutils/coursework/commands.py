@@ -67,7 +67,11 @@ def _sandboxed(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Which; by default, what works.",
         ),
         click.option("--image", default="", help="The Docker image, with labutils in it."),
-        click.option("--data", type=_FOLDER, help="A cache of `labutils data` that students' code may read."),
+        click.option(
+            "--data",
+            type=_FOLDER,
+            help="Data sets that students' code may read; by default, your cache of `labutils data`.",
+        ),
         click.option(
             "--unsafe",
             is_flag=True,
@@ -89,7 +93,9 @@ def release(
     """Make what students get from a master, after proving that it gives nothing away."""
     lab = _lab(master)
     try:
-        sandbox = probe(unsafe=unsafe, kind=kind or "", image=image, data=str(data.resolve()) if data else "")
+        sandbox = probe(
+            unsafe=unsafe, kind=kind or "", image=image, data=str(data.resolve()) if data else None
+        )
         content = released(lab)
         click.echo(
             f"{lab.title}: {len(lab.questions)} questions, {lab.points:g} points. Proving the release …"
@@ -176,7 +182,9 @@ def grade(
     """Grade SUBMISSIONS: a folder, a zip from Canvas or Moodle, or a CSV file of repositories."""
     lab = _lab(master)
     try:
-        sandbox = probe(unsafe=unsafe, kind=kind or "", image=image, data=str(data.resolve()) if data else "")
+        sandbox = probe(
+            unsafe=unsafe, kind=kind or "", image=image, data=str(data.resolve()) if data else None
+        )
         sandbox = replace(sandbox, preload=preload)
         click.echo(f"sandbox: {sandbox.note}")
         found = grade_all(
@@ -241,7 +249,7 @@ def report_(
     click.echo(f"written: {len(found)} pages in {folder}")
     click.echo("; ".join(report.tally(found)))
     if waiting := report.open_by_hand(found):
-        click.echo(f"{waiting} texts wait for a reader: open {work / 'by_hand.html'}")
+        click.echo(f"texts that wait for a reader: {waiting}. Open {work / 'by_hand.html'}")
 
 
 @coursework.group()

@@ -14,7 +14,10 @@ _SCHEMA = 3  # of nbgrader's metadata
 
 
 def gradescope(result: dict[str, Any]) -> dict[str, Any]:
-    """Return a result as Gradescope's results.json: a test a question, with what students may see."""
+    """Return a result as Gradescope's results.json: a test a question, with what students may see.
+
+    Without the time it took, which their code chooses: it could tell them what it was asked.
+    """
     tests = [
         {
             "name": mark["id"],
@@ -29,7 +32,6 @@ def gradescope(result: dict[str, Any]) -> dict[str, Any]:
     ]
     return {
         "score": result["points"],
-        "execution_time": result["seconds"],
         "output": f"{result['status']}. {result['reason']}",
         "output_format": "text",
         "visibility": "visible",

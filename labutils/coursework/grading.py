@@ -246,8 +246,5 @@ def _status(marks: list[Mark], run: _Run) -> tuple[str, str]:
         return "question missing", f"Not in the notebook: {', '.join(missing)}."
     if faulty:
         return "partial", "; ".join(f"{mark.id}: {mark.sentence}" for mark in faulty)
-    if sum(mark.points for mark in marks) == 0 and all(
-        mark.status in ("unanswered", "by hand") for mark in marks
-    ):
-        return "graded", "No question is answered." if not coded else "Every question was looked at."
-    return "graded", "Every question was looked at."
+    empty = all(mark.status == "unanswered" for mark in marks)
+    return "graded", "No question is answered." if empty else "Every question was looked at."

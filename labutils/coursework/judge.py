@@ -52,11 +52,12 @@ class Mark:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question as it is put: its cases, and the generator of the student's own data."""
+    """A question as it is put: its cases, the generator of the student's own data, why there are none."""
 
     question: Question
     cases: list[Any]
     personal: Callable[[], Any]
+    lacking: str = ""
 
     def sent(self, cell: int, name: str) -> dict[str, Any]:
         """Return what the sandbox is told: inputs, no expected value."""
@@ -83,8 +84,8 @@ def asked(
     rng = secret_rng(secret, lab.name, question.id, student, content_hash)
     try:
         return Asked(question, lab.cases(question, rng, own_data), own_data)
-    except Wrong:
-        return Asked(question, [], own_data)
+    except Wrong as wrong:
+        return Asked(question, [], own_data, str(wrong))
 
 
 def blank(question: Question, status: str, note: str = "", sentence: str = "") -> Mark:
@@ -101,6 +102,8 @@ def mark(lab: Lab, put: Asked, answer: dict[str, Any]) -> Mark:
         return blank(
             question, "error", sentence="The name it should define was not there after its cell had run."
         )
+    if put.lacking:
+        return blank(question, "wrong", sentence=put.lacking)
     wanted: list[Any] = put.cases or [None]
     if status != "answered" or not isinstance(results, list) or len(results) != len(wanted):
         return blank(question, "unreadable", "a malformed answer came out of the sandbox")

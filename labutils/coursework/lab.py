@@ -205,13 +205,13 @@ def _complete(module: ModuleType, questions: tuple[Question, ...], name: str) ->
 
 def _sentences(source: str) -> frozenset[str]:
     """The texts that stand literally in the checks: these alone may be shown to students."""
-    nodes = ast.walk(ast.parse(source))
-    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    parts = {
-        value.value
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.JoinedStr)
-        for value in node.values
-        if isinstance(value, ast.Constant)
-    }
-    return frozenset(text for text in texts - parts if " " in text)
+    nodes = list(ast.walk(ast.parse(source)))
+    in_f_strings = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    return frozenset(
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and " " in node.value
+        and id(node) not in in_f_strings
+    )

@@ -11,6 +11,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import threading
 import time
 from typing import Any
 
@@ -107,7 +108,7 @@ class Preloaded:
         self.process = self.control = None
 
 
-_KEPT: dict[tuple[Sandbox, Limits], Preloaded] = {}
+_KEPT: dict[tuple[int, Sandbox, Limits], Preloaded] = {}
 
 
 @atexit.register
@@ -117,5 +118,5 @@ def _stop_all() -> None:
 
 
 def preloaded(sandbox: Sandbox, limits: Limits) -> Preloaded:
-    """Return this process's own for such a sandbox."""
-    return _KEPT.setdefault((sandbox, limits), Preloaded(sandbox, limits))
+    """Return this thread's own for such a sandbox."""
+    return _KEPT.setdefault((threading.get_ident(), sandbox, limits), Preloaded(sandbox, limits))

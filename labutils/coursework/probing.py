@@ -8,18 +8,22 @@ import subprocess
 
 from labutils.coursework.lab import Limits
 from labutils.coursework.sandbox import BOOK, SCRATCH, Sandbox, SandboxError, numbers
+from labutils.data.cache import cache_folder
 
 __all__ = ["probe"]
 
 SOUND = (0, 12, 0)  # bubblewrap before it: CVE-2026-87766
 
 
-def probe(*, unsafe: bool = False, kind: str = "", image: str = "", data: str = "") -> Sandbox:
+def probe(*, unsafe: bool = False, kind: str = "", image: str = "", data: str | None = None) -> Sandbox:
     """Return a sandbox that works here. SandboxError says why there is none, unless `unsafe` is meant.
 
     `kind` asks for "bubblewrap" or "docker"; `image` is the Docker image, with labutils in it; `data` a
-    folder of data sets (the cache of `labutils data`) that students' code may read.
+    folder of data sets that students' code may read: by default your own cache of `labutils data`, if it
+    is there; "" for none. They are public, and a lab that loads one needs it: there is no network inside.
     """
+    if data is None:
+        data = str(cache_folder().resolve()) if cache_folder().is_dir() else ""
     if unsafe:
         note = "NO SANDBOX: students' code ran as you, with your files and your network (--unsafe)"
         return Sandbox("none", "", note, data=data)

@@ -9,7 +9,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ReportError", "canvas", "cell", "grades", "moodle", "read_rows", "tally", "with_hand"]
+__all__ = [
+    "BOM",
+    "ReportError",
+    "canvas",
+    "cell",
+    "grades",
+    "moodle",
+    "open_by_hand",
+    "read_rows",
+    "tally",
+    "with_hand",
+]
 
 Results = dict[str, dict[str, Any]]
 Rows = list[dict[str, str]]

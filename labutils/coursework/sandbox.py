@@ -1,7 +1,7 @@
 """The sandbox around students' code: bubblewrap or Docker, whichever works here; refused where neither does.
 
-It is probed, not assumed (see `probing`). Nothing is mounted below
-a folder that students' code can write, and nothing of theirs exists yet while it is set up.
+It is probed, not assumed (see `probing`). Nothing is mounted below a folder that students' code can write,
+and nothing of theirs exists yet while it is set up.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import re
 import secrets
 import shutil
 import sys
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from labutils.coursework.lab import Limits
 
-__all__ = ["BOOK", "SCRATCH", "Sandbox", "SandboxError", "numbers"]
+__all__ = ["BOOK", "CACHE", "SCRATCH", "Sandbox", "SandboxError", "numbers"]
 
-SCRATCH, BOOK = "/scratch", "/book"
+SCRATCH, BOOK, CACHE = "/scratch", "/book", "/cache"
 _SHARED, _TEMPORARY = "/dev/shm", "/tmp"  # noqa: S108
 _PACKAGE = Path(__file__).resolve().parents[1]
 _RUNNER, _ZYGOTE = "coursework/runner.py", "coursework/zygote.py"
@@ -61,7 +62,7 @@ class Sandbox:
             return self._bubblewrap(limits, program or [f"{BOOK}/labutils/{_RUNNER}"])
         if self.kind == "docker":
             return self._docker(limits, name, program)
-        own = [*(program or [str(_PACKAGE / _RUNNER)])]
+        own = program or [str(_PACKAGE / _RUNNER)]
         return [*_prlimit(limits, processes=False), sys.executable, *_FLAGS, *own]
 
     def preloading(self, limits: Limits) -> list[str]:
@@ -117,11 +118,14 @@ class Sandbox:
         if writable:
             size = ["--perms", "1777", "--size", str(256 * 1024 * 1024)]
             words += [*size, "--tmpfs", SCRATCH, *size, "--tmpfs", _SHARED]
+        else:  # what wants a folder for its cache gets one, in which nothing can be written
+            words += ["--perms", "0755", "--dir", CACHE]
+            words += ["--setenv", "MPLCONFIGDIR", CACHE, "--setenv", "TORCHINDUCTOR_CACHE_DIR", CACHE]
         if not any(word.startswith(f"{_TEMPORARY}/") for word in words):  # else Python is there, read-only
             words += ["--symlink", SCRATCH, _TEMPORARY]
         words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH if writable else "/", "--"]
         if root:
-            uid = str(1_000_000_000 + os.getpid())  # of no account, and no other worker's
+            uid = str(1_000_000_000 + threading.get_native_id())  # of no account, and no other worker's
             words += ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--no-new-privs"]
             words += ["--bounding-set=-all", "--inh-caps=-all", "--"]
         words += _prlimit(limits)

@@ -47,7 +47,7 @@ def encode(value: Any, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise WireError(f"nested deeper than {MAX_DEPTH}")
     if value is None or isinstance(value, bool):
-        return value if value is None else bool(value)
+        return value
     if isinstance(value, str):
         if len(value) > MAX_BYTES:
             raise WireError(f"a text of {len(value)} characters")
@@ -112,9 +112,7 @@ def decode(value: Any, depth: int = 0, *, tensors: bool = False) -> Any:
     """Return what `encode` was given; tensors as arrays unless `tensors`. WireError where malformed."""
     if depth > MAX_DEPTH:
         raise WireError(f"nested deeper than {MAX_DEPTH}")
-    if value is None or isinstance(value, (bool, float, str)):
-        return value
-    if isinstance(value, int):
+    if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list):
         if len(value) > MAX_ITEMS:
@@ -144,9 +142,8 @@ def _decode_array(value: dict[str, Any], *, as_tensor: bool) -> Any:
         raise WireError("a malformed array")
     if not all(type(side) is int and 0 <= side <= MAX_BYTES for side in shape):
         raise WireError("an array of a malformed shape")
-    if len(text) > 2 * MAX_BYTES or math.prod(shape) * _DTYPES[dtype] != len(text) // 4 * 3 - text[-2:].count(
-        "="
-    ):
+    size = len(text) // 4 * 3 - text[-2:].count("=")
+    if len(text) > 2 * MAX_BYTES or math.prod(shape) * _DTYPES[dtype] != size:
         raise WireError("an array whose size is not that of its shape")
     try:
         raw = base64.b64decode(text, validate=True)

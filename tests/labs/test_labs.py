@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
+import anatomy
 import repository  # scripts/repository.py
 from coursework_kit import sandbox
-from labutils.coursework.code import defined
+from labutils.coursework.code import defined, plain, tree
 from labutils.coursework.lab import KINDS, Lab, load
 from labutils.coursework.release import prove, release
 from places import MASTERS, ROOT
@@ -77,6 +80,19 @@ def stores_nothing_and_is_laid_out_to_be_read(lab: Lab, notebook: Any) -> list[s
             faults += [f"{cell.id}: outputs are stored"] if cell.outputs or cell.execution_count else []
             long = [line for line in cell.source.splitlines() if len(line) > LONGEST and "%pip" not in line]
             faults += [f"{cell.id}: a line of {len(line)} characters" for line in long]
+    return faults
+
+
+@rule
+def imports_what_colab_has(lab: Lab, notebook: Any) -> list[str]:
+    known = {*sys.stdlib_module_names, *anatomy.COLAB}
+    faults = []
+    for cell in lab.notebook.cells:
+        parsed = tree(plain(cell.source)) if cell.kind == "code" else None
+        for node in ast.walk(parsed) if parsed else []:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            faults += [f"{cell.id}: {name}" for name in names if name.partition(".")[0] not in known]
     return faults
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,7 +77,14 @@ def work(lab: Lab, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def test_release_is_proved_and_written(lab: Lab, tmp_path: Path) -> None:
     output = said("release", lab.path, "--to", tmp_path)
     assert "proved: the solution gets 10 of 10 points, for two students" in output
-    assert (tmp_path / "AGENTS.md").read_text(encoding="utf-8").startswith("# For AI assistants")
+    rules = " ".join((tmp_path / "AGENTS.md").read_text(encoding="utf-8").split())
+    for rule in (
+        "be a tutor",
+        "Ask what they have tried",
+        "Do not write the answer",
+        "raise NotImplementedError",
+    ):
+        assert rule in rules
     text = (tmp_path / "tiny.ipynb").read_text(encoding="utf-8")
     assert "BEGIN SOLUTION" not in text
     assert "raise NotImplementedError" in text
@@ -271,6 +279,21 @@ def test_a_scheduler_of_dask_gets_the_same_function(
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(batch.BatchError, match="pip install distributed"):
         batch.grade_all(lab, submissions, tmp_path / "other", SECRET, sandbox(), scheduler="tcp://x:1")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("preload", [(), ("numpy",)], ids=["fresh", "preloaded"])
+def test_a_cluster_of_dask_if_it_is_installed(
+    lab: Lab, folder: Path, tmp_path: Path, preload: tuple[str, ...]
+) -> None:
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed, and the book needs none")
+    where, submissions = replace(sandbox(), preload=preload), collect(folder, "tiny.ipynb")
+    settings = {"n_workers": 2, "threads_per_worker": 2, "dashboard_address": None}
+    with distributed.LocalCluster(**settings) as cluster:
+        address = cluster.scheduler_address
+        found = batch.grade_all(lab, submissions, tmp_path, SECRET, where, scheduler=address)
+    assert sorted(result["points"] for result in found.values()) == [0, 0, 0, 6, 10, 10]
+    assert all(result["status"] != "grader failed" for result in found.values())
 
 
 def test_refuses_without_a_sandbox(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ Notebook = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    return light(tmp_path_factory.mktemp("lab"))
+    lab = light(tmp_path_factory.mktemp("lab"))
+    return replace(lab, limits=replace(lab.limits, cell_seconds=1.5, question_seconds=1.0))
 
 
 def cell(notebook: Notebook, name: str) -> dict[str, Any]:
@@ -269,12 +271,20 @@ def test_what_cannot_be_graded_says_why(lab: Lab, make: Any, status: str, reason
     assert len(result["questions"]) == 3
 
 
-def test_a_notebook_without_a_student_id_says_so(lab: Lab) -> None:
-    answers = {"q1": "share = 0.2"}
-    notebook = handed_in(lab, answers, student="")
-    mark = next(mark for mark in graded(lab, notebook)["questions"] if mark["id"] == "q1")
+@pytest.mark.parametrize("name", ["q1", "q2"])
+def test_a_notebook_without_a_student_id_says_so(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(lab.checks, "inputs_q2", lambda rng, personal: [(personal.dirichlet([1, 1]),)])
+    notebook = handed_in(lab, {"q1": "share = 0.2", "q2": RIGHT["q2"]}, student="")
+    mark = next(mark for mark in graded(lab, notebook)["questions"] if mark["id"] == name)
     assert mark["status"] == "wrong"
     assert mark["sentence"] == "The notebook states no student id, and your data are drawn from it."
+    assert points(graded(lab, handed_in(lab, RIGHT)))["q2"] == 6
+
+
+def test_a_text_alone_is_an_answer(lab: Lab) -> None:
+    assert graded(lab, handed_in(lab, {"q4": RIGHT["q4"]}))["reason"] == "Every question was looked at."
 
 
 def test_a_reference_that_breaks_is_not_the_students_fault(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from labutils.coursework import probing
 from labutils.coursework.lab import Limits
 from labutils.coursework.probing import probe
 from labutils.coursework.sandbox import Sandbox, SandboxError
+from places import ROOT
 
 
 @pytest.mark.parametrize(
@@ -112,3 +117,42 @@ print(made)
     command = [*command[: command.index("/book/labutils/coursework/zygote.py")], "-c", program]
     run = subprocess.run(command, capture_output=True, text=True, env=where.environment("/"), check=False)
     assert run.stdout.strip() == "[]", run.stderr
+
+
+PROGRAM = """
+import sys, tempfile
+from pathlib import Path
+from coursework_kit import RIGHT, graded, handed_in, light, sandbox
+
+print(sandbox().note.split(";")[0])
+lab = light(Path(tempfile.mkdtemp()))
+for q2 in (RIGHT["q2"], "import os\\nos._exit(0)", "def entropy(p): return open({path!r}).read()"):
+    for preload in ((), ("numpy",)):
+        result = graded(lab, handed_in(lab, RIGHT | {{"q2": q2}}), preload=preload)
+        print(result["status"], result["points"])
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the other tests are run by an ordinary user already")
+def test_an_ordinary_user_can_grade() -> None:
+    sandbox()
+    words = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", sys.executable, "-B", "-c"]
+    folders = os.pathsep.join(map(str, (ROOT, ROOT / "tests/support", ROOT / "scripts", ROOT / "book/_ext")))
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": folders}
+
+    def said(program: str) -> str:
+        run = subprocess.run([*words, program], env=environment, capture_output=True, text=True, check=False)
+        return run.stdout or run.stderr
+
+    if said("import sys; print(sys.prefix, sys.base_prefix)").split() != [sys.prefix, sys.base_prefix]:
+        pytest.skip("NO OTHER USER CAN RUN THIS PYTHON: GRADING AS AN ORDINARY USER IS NOT TRIED")
+    folder = Path(tempfile.mkdtemp(prefix="labutils-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    (folder / "readable.txt").write_text("readable", encoding="utf-8")
+    found = said(PROGRAM.format(path=str(folder / "readable.txt")))
+    shutil.rmtree(folder)
+    assert found.splitlines() == [
+        f"bubblewrap {sandbox().version}, started by you",
+        *["graded 10.0"] * 2,
+        *["partial 4.0"] * 4,
+    ]
