@@ -1,0 +1,315 @@
+"""Hidden checks of the lab on fine-tuning: a thousand tenants on one model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labutils.checks.answers import array
+from labutils.coursework.cases import Build, Wrong, equal
+
+Floats = NDArray[np.float64]
+LIMITS = {"seconds": 180, "cell_seconds": 60, "question_seconds": 10}
+
+
+def _tensor(values: Any, dtype: str = "float32") -> Any:
+    import torch
+
+    return torch.tensor(np.asarray(values), dtype=getattr(torch, dtype))
+
+
+def _numbers(values: Any) -> Floats:
+    return np.asarray(values, dtype=np.float64)
+
+
+def _spectrum(rng: np.random.Generator, rows: int, columns: int, sizes: Any) -> Floats:
+    """A matrix with these singular values and random directions."""
+    left = np.linalg.qr(rng.normal(size=(rows, len(sizes))))[0]
+    right = np.linalg.qr(rng.normal(size=(columns, len(sizes))))[0]
+    return (left * np.asarray(sizes)) @ right.T
+
+
+def _pair(found: Any, rank: int, shape: tuple[int, int]) -> tuple[Floats, Floats]:
+    """A and B of an answer, checked for their shapes."""
+    if not isinstance(found, list | tuple) or len(found) != 2:
+        raise Wrong("Two matrices are asked for: return A, B.")
+    if rank != shape[0] and np.shape(found[0]) == (shape[0], rank):
+        raise Wrong("A and B are the other way round: first A, with as many rows as the rank, then B.")
+    try:
+        a = array(found[0], (rank, shape[1]))
+        return a, array(found[1], (shape[0], rank))
+    except Wrong:
+        raise Wrong("A or B has the wrong shape: A is (rank, d_in) and B is (d_out, rank).") from None
+
+
+# --- 1, the invoice
+
+
+def reference_q1(personal: np.random.Generator) -> dict[str, int]:
+    def one(*values: int) -> int:
+        return int(personal.choice(values))
+
+    blocks, width, narrow, wide = (
+        one(24, 32, 40),
+        one(2048, 3072, 4096),
+        one(512, 1024),
+        one(8192, 11008, 14336),
+    )
+    rank, weights, space = one(4, 8, 16), 10**9 * one(3, 5, 7), 10**9 * one(24, 40, 80)
+    numbers = blocks * rank * (4 * width + narrow + wide)
+    free = space - weights * 2
+    return {
+        "right": free // (numbers * 2),
+        "no bytes": free // numbers,
+        "no model": space // (numbers * 2),
+        "model counted in numbers": (space - weights) // (numbers * 2),
+        "square": free // (blocks * rank * 12 * width),
+        "up": free // (numbers * 2) + 1,
+    }
+
+
+def compare_q1(found: Any, expected: dict[str, int]) -> str | None:
+    number = array(found, ()).item()
+    if number == expected["right"]:
+        return None
+    for label, why in {
+        "no bytes": "Every number of a tenant takes two bytes.",
+        "no model": "The model itself is in memory as well.",
+        "model counted in numbers": "Every number of the model takes two bytes, too.",
+        "square": "Not all of the matrices are square: look at the table of their shapes.",
+        "up": "The last tenant does not fit: a whole number, rounded down.",
+    }.items():
+        if number == expected[label]:
+            return why
+    return "This is not the number of tenants for this sheet: the rank times both sides, for three matrices a block."
+
+
+# --- 2, a LoRA from a change
+
+
+def inputs_q2(rng: np.random.Generator) -> list[Any]:
+    thin = rng.normal(size=(9, 3)) @ rng.normal(size=(3, 9))
+    return [
+        (_tensor(rng.normal(size=(12, 8))), 3),
+        (_tensor(rng.normal(size=(6, 15))), 1),
+        (_tensor(rng.normal(size=(7, 7)), "float64"), 5),
+        (_tensor(thin), 4),
+    ]
+
+
+def reference_q2(change: Any, rank: int) -> dict[str, Any]:
+    given = _numbers(change)
+    sizes = np.linalg.svd(given, compute_uv=False)
+    return {"change": given, "rank": rank, "least": float((sizes[rank:] ** 2).sum())}
+
+
+def compare_q2(found: Any, expected: dict[str, Any]) -> str | None:
+    given = expected["change"]
+    a, b = _pair(found, expected["rank"], given.shape)
+    lost, whole = float(((given - b @ a) ** 2).sum()), float((given**2).sum())
+    if lost <= expected["least"] * 1.001 + 1e-6 * whole:
+        return None
+    if lost > 1.5 * whole:
+        return "The product is far larger than the change: are the singular values in it twice?"
+    return (
+        "Another product of this rank is nearer to the change: keep the largest singular values, each once."
+    )
+
+
+# --- 3, the rank that is enough
+
+
+def inputs_q3(rng: np.random.Generator) -> list[Any]:
+    cases = []
+    for rows, columns, many in ((10, 6, 6), (5, 14, 5), (12, 12, 7)):
+        sizes = np.sort(rng.uniform(0.5, 4, many))[::-1]
+        held = np.cumsum(sizes**2) / (sizes**2).sum()
+        place = int(rng.integers(1, many - 1))
+        share = float(held[place - 1] + 0.5 * (held[place] - held[place - 1]))
+        cases.append((_tensor(_spectrum(rng, rows, columns, sizes)), share))
+    steep = _spectrum(rng, 8, 8, [9, 6, 5, 1])
+    return [*cases, (_tensor(steep), 0.3), (_tensor(steep), 0.98), (_tensor(steep, "float64"), 0.9)]
+
+
+def reference_q3(change: Any, share: float) -> dict[str, int]:
+    sizes = np.linalg.svd(_numbers(change), compute_uv=False)
+
+    def first(parts: Floats) -> int:
+        return int(np.argmax(np.cumsum(parts) >= share * parts.sum())) + 1
+
+    return {"right": first(sizes**2), "plain": first(sizes)}
+
+
+def compare_q3(found: Any, expected: dict[str, int]) -> str | None:
+    number = array(found, ()).item()
+    if number == expected["right"]:
+        return None
+    if number == expected["plain"]:
+        return "The share is one of squares: square the singular values."
+    if number == expected["right"] - 1:
+        return "One too few: with this rank the share is not reached yet."
+    return "This is not the smallest rank that holds this share of the squares."
+
+
+# --- 4, many tenants
+
+
+def inputs_q4(rng: np.random.Generator) -> list[Build]:
+    def case(
+        d_in: int, d_out: int, rank: int, many: int, tenant: list[int], alpha: float, leave: str, wants: str
+    ) -> Build:
+        shapes = {"A": (many, rank, d_in), "B": (many, d_out, rank)}
+        shapes |= {"base.weight": (d_out, d_in), "base.bias": (d_out,)}
+        state = {
+            name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items() if name != leave
+        }
+        init = {"d_in": d_in, "d_out": d_out, "rank": rank, "n_tenant": many, "alpha": alpha}
+        args = (_tensor(rng.normal(size=(len(tenant), 4, d_in))), _tensor(tenant, "int64"))
+        return Build(init, state, args, wants=wants, strict=False)
+
+    return [
+        case(5, 4, 2, 3, [2, -1, 0, 2], 8.0, "", "both"),
+        case(3, 7, 3, 4, [1, 1, 3], 3.0, "", "output"),
+        case(4, 4, 1, 2, [-1, -1], 2.0, "", "output"),
+        case(6, 2, 2, 5, [4], 1.0, "", "output"),
+        case(4, 3, 2, 3, [0, 1, 2], 4.0, "B", "output"),  # as made, B changes nothing
+        case(4, 3, 2, 3, [0, 1, 2], 4.0, "A", "output"),  # as made, A is not zero
+    ]
+
+
+def reference_q4(case: Build) -> dict[str, Any]:
+    assert case.state is not None
+    x, tenant = _numbers(case.args[0]), case.args[1].tolist()
+    state, init = case.state, case.init
+    plain = x @ state["base.weight"].T + state["base.bias"]
+    out, last = plain.copy(), plain.copy()
+    for row, who in enumerate(tenant):
+        if "A" in state and "B" in state:
+            product = init["alpha"] / init["rank"] * state["B"][who] @ state["A"][who]
+            last[row] += x[row] @ product.T
+            out[row] += x[row] @ product.T if who >= 0 else 0
+    trained = [
+        ("A", (init["n_tenant"], init["rank"], init["d_in"])),
+        ("B", (init["n_tenant"], init["d_out"], init["rank"])),
+    ]
+    return {
+        "right": out,
+        "plain": plain,
+        "last": last,
+        "trained": trained if case.wants == "both" else None,
+        "moved": "A" not in state,
+    }
+
+
+def compare_q4(found: Any, expected: dict[str, Any]) -> str | None:
+    trained = None
+    if expected["trained"] is not None:
+        found, trained = found
+    out = array(found, expected["right"].shape)
+    if expected["moved"]:
+        if equal(out, expected["plain"], 1e-3, 1e-4):
+            return "A is zero at first, as B is: then neither of them ever gets a gradient."
+        return None
+    if not equal(out, expected["right"], 1e-3, 1e-4):
+        if equal(out, expected["last"], 1e-3, 1e-4):
+            return "A text of nobody, tenant -1, got the last tenant's product."
+        return "The output is not the frozen layer's plus alpha / rank times the product of each text's own tenant."
+    if trained is not None and not equal(trained, expected["trained"]):
+        return "A and B alone are to be trained, by these names and with these shapes."
+    return None
+
+
+# --- 5, two tenants in one
+
+
+def inputs_q5(rng: np.random.Generator) -> list[Any]:
+    def adapters(d_in: int, d_out: int, *ranks: int) -> list[Any]:
+        return [
+            (
+                _tensor(rng.normal(size=(r, d_in))),
+                _tensor(rng.normal(size=(d_out, r))),
+                float(rng.choice([1, 3, 8])),
+            )
+            for r in ranks
+        ]
+
+    return [
+        (adapters(9, 7, 2, 2), [0.5, 0.5]),
+        (adapters(8, 12, 1, 3, 2), rng.uniform(0.2, 2, 3).tolist()),
+        (adapters(10, 10, 2, 4), [1.0, -0.7]),
+        (adapters(6, 5, 3), [1.5]),
+    ]
+
+
+def reference_q5(adapters: list[Any], weights: list[float]) -> dict[str, Any]:
+    products = [_numbers(b) @ _numbers(a) for a, b, _ in adapters]
+    scales = [alpha / len(a) for a, _, alpha in adapters]
+    return {
+        "right": sum(w * s * p for w, s, p in zip(weights, scales, products, strict=True)),
+        "no scale": sum(w * p for w, p in zip(weights, products, strict=True)),
+        "twice": sum(w * w * s * p for w, s, p in zip(weights, scales, products, strict=True)),
+        "rank": sum(len(a) for a, _, _ in adapters),
+    }
+
+
+def compare_q5(found: Any, expected: dict[str, Any]) -> str | None:
+    a, b = _pair(found, expected["rank"], expected["right"].shape)
+    if equal(b @ a, expected["right"], 1e-3, 1e-4):
+        return None
+    if equal(b @ a, expected["no scale"], 1e-3, 1e-4):
+        return "Each product is to be scaled by its own alpha over its own rank."
+    if equal(b @ a, expected["twice"], 1e-3, 1e-4):
+        return "The weights are in it twice: in A or in B, not in both."
+    return "The product is not the weighted sum of the tenants' products."
+
+
+# --- 6, protected directions
+
+
+def inputs_q6(rng: np.random.Generator) -> list[Any]:
+    def texts(n: int, d: int) -> Floats:
+        many = min(n, d)
+        return _spectrum(rng, n, d, 8 * 0.6 ** np.arange(many))
+
+    def thin(rank: int, d: int) -> Any:
+        return _tensor(rng.normal(size=(rank, d)))
+
+    return [
+        (thin(3, 7), _tensor(texts(20, 7)), 1),
+        (thin(2, 9), _tensor(texts(5, 9)), 3),
+        (thin(4, 6), _tensor(texts(6, 6)), 2),
+        (thin(2, 5), _tensor(texts(8, 5)), 0),
+        (_tensor(rng.normal(size=(1, 8)), "float64"), _tensor(texts(30, 8), "float64"), 4),
+    ]
+
+
+def reference_q6(a: Any, x: Any, k: int) -> dict[str, Floats]:
+    given, rows = _numbers(a), _numbers(x)
+
+    def along(many: Floats, which: slice) -> Floats:
+        directions = np.linalg.svd(many, full_matrices=False)[2][which]
+        return given @ directions.T @ directions
+
+    centred = rows - rows.mean(0)
+    return {
+        "right": given - along(rows, slice(k)),
+        "kept": along(rows, slice(k)),
+        "centred": given - along(centred, slice(k)),
+        "smallest": given - along(rows, slice(-k if k else len(rows), None)),
+    }
+
+
+def compare_q6(found: Any, expected: dict[str, Floats]) -> str | None:
+    out = array(found, expected["right"].shape)
+    if equal(out, expected["right"], 1e-3, 1e-3):
+        return None
+    for label, why in {
+        "kept": "What is kept is what was to be taken out.",
+        "centred": "The mean has been subtracted from X: a change meets the vectors as they are.",
+        "smallest": "These are the smallest directions of X: the largest are to be protected.",
+    }.items():
+        if equal(out, expected[label], 1e-3, 1e-3):
+            return why
+    return "Not the nearest matrix to A that takes the largest directions of X to zero."
