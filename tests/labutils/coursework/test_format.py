@@ -302,6 +302,21 @@ def test_self_check_in_a_notebook(
         check("q7")
 
 
+def test_a_module_as_it_was_released_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Gate:
+        def __init__(self, width: int) -> None:
+            raise NotImplementedError
+
+    monkeypatch.setattr(core, "_CHECKS", dict(core._CHECKS))
+    monkeypatch.setattr(student, "_CHECKS", {})
+    exercise("q3", defines="Gate")(lambda gate: None if gate(3) else "no gate.")
+    monkeypatch.setattr(sys.modules["__main__"], "Gate", Gate, raising=False)
+    check()
+    assert "Still unanswered: q3." in capsys.readouterr().out
+
+
 def test_what_a_notebook_imports_is_light() -> None:
     program = "import sys, labutils.coursework; print(*sorted({n.partition('.')[0] for n in sys.modules}))"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
