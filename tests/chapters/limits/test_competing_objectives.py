@@ -120,6 +120,10 @@ def best_policy_by_torch(anchor: Any, reward: Any, beta: float) -> Any:
     return (torch.tensor(anchor).log() + torch.tensor(reward) / beta).softmax(-1)
 
 
+def best_policy_in_32_bits(anchor: Any, reward: Any, beta: float) -> Any:
+    return (torch.from_numpy(anchor).float().log() + torch.from_numpy(reward).float() / beta).softmax(0)
+
+
 def best_policy_by_scipy(anchor: Any, reward: Any, beta: float) -> Any:
     with np.errstate(divide="ignore"):
         return np.exp(log_softmax(np.log(anchor) + reward / beta))
@@ -167,7 +171,13 @@ def best_of_by_counting(policy: Any, score: Any, n: int) -> list[float]:
 
 RIGHT: dict[str, list[Any]] = {
     "share": [0.18 / 0.68, np.float32(0.2647), torch.tensor([0.265]), (0.72 - 0.54) / (0.72 - 0.04)],
-    "best_policy": [best_policy, best_policy_by_torch, best_policy_by_scipy, best_policy_by_loop],
+    "best_policy": [
+        best_policy,
+        best_policy_by_torch,
+        best_policy_in_32_bits,
+        best_policy_by_scipy,
+        best_policy_by_loop,
+    ],
     "best_of": [best_of, best_of_by_masks, best_of_by_torch, best_of_by_counting],
 }
 
@@ -182,6 +192,11 @@ def unsorted(policy: Any, score: Any, n: int) -> Any:
 
 def in_order_of_scores(policy: Any, score: Any, n: int) -> Any:
     return unsorted(policy[np.argsort(score)], score, n)
+
+
+def by_density(policy: Any, score: Any, n: int) -> Any:
+    upto = np.array([policy[score <= each].sum() for each in score])
+    return n * policy * upto ** (n - 1)
 
 
 WRONG: list[tuple[str, Any, str]] = [
@@ -230,6 +245,8 @@ WRONG: list[tuple[str, Any, str]] = [
         lambda p, s, n: np.array([p[s <= each].sum() ** n for each in s]),
         "none is better",
     ),
+    ("best_of", by_density, "many small replies"),
+    ("best_of", lambda p, s, n: scaled(by_density(p, s, n)), "many small replies"),
     ("best_of", lambda p, s, n: p, "that is one draw"),
     ("best_of", lambda p, s, n: best_of(p, s, n + 1), "n + 1"),
     ("best_of", lambda p, s, n: best_of(p, s, n - 1), "n − 1"),
