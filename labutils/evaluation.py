@@ -49,7 +49,9 @@ class ClassScores(NamedTuple):
 def _classes(y: ArrayLike, said: ArrayLike, n_class: int) -> tuple[Whole, Whole]:
     y, said = np.asarray(y), np.asarray(said)
     if y.ndim != 1 or y.shape != said.shape or len(y) == 0:
-        raise ValueError(f"y has shape {y.shape} and said {said.shape}: expected the same (n,), n of 1 or more")
+        raise ValueError(
+            f"y has shape {y.shape} and said {said.shape}: expected the same (n,), n of 1 or more"
+        )
     if y.dtype.kind not in "iub" or said.dtype.kind not in "iub":
         raise ValueError(f"y holds {y.dtype} and said {said.dtype}: classes are whole numbers")
     if min(y.min(), said.min()) < 0 or max(y.max(), said.max()) >= n_class:
@@ -99,7 +101,9 @@ def bootstrap(
     if values.ndim != 1 or len(values) == 0:
         raise ValueError(f"values has shape {values.shape}: expected (n,), n of 1 or more")
     if not 0 < level < 1 or n_draw < 1:
-        raise ValueError(f"level is {level} and n_draw {n_draw}: expected a level between 0 and 1, a draw or more")
+        raise ValueError(
+            f"level is {level} and n_draw {n_draw}: expected a level between 0 and 1, a draw or more"
+        )
     rng = np.random.default_rng(seed)
     block = max(1, 4_000_000 // len(values))  # draws at a time, so that memory stays small
     means = [
@@ -192,16 +196,20 @@ def _grams(tokens: Sequence[str] | str, n: int) -> Counter[tuple[str, ...]]:
 
 
 def _matches(
-    said: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]], order: int
+    said: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]], order: int, *, fair: bool = False
 ) -> tuple[Whole, Whole, Whole]:
-    """Of each length of n-gram: how many are shared, said, wanted, over all texts; each (order,)."""
+    """Of each length of n-gram: how many are shared, said, wanted, over all texts; each (order,).
+
+    If `fair`, what is said counts only where the wanted text is long enough to have such n-grams.
+    """
     if len(said) != len(wanted) or not said:
         raise ValueError(f"{len(said)} texts said and {len(wanted)} wanted: expected as many, 1 or more")
     found = np.zeros((3, order), dtype=np.intp)
     for s, w in zip(said, wanted, strict=True):
         for n in range(1, order + 1):
             ours, theirs = _grams(s, n), _grams(w, n)
-            found[:, n - 1] += (ours & theirs).total(), ours.total(), theirs.total()
+            counted = ours.total() if theirs or not fair else 0
+            found[:, n - 1] += (ours & theirs).total(), counted, theirs.total()
     return found[0], found[1], found[2]
 
 
@@ -226,7 +234,7 @@ def chrf(said: Sequence[str], wanted: Sequence[str], order: int = 6, beta: float
     Equals sacrebleu's corpus_chrf: orders that one side lacks are left out.
     """
     packed = [["".join(text.split()) for text in texts] for texts in (said, wanted)]
-    shared, ours, theirs = _matches(packed[0], packed[1], order)
+    shared, ours, theirs = _matches(packed[0], packed[1], order, fair=True)
     there = (ours > 0) & (theirs > 0)
     if not shared.any():
         return 0.0

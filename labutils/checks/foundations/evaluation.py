@@ -28,10 +28,9 @@ def texts(answer: Any) -> str | None:
         (2.8**2 * 0.12 / 0.02, "divide by the square of the gain"),
         (2.8 * 0.12 / 0.02**2, "7.8 is the square of 1.96 + 0.84"),
         (2.8**2 / 0.02**2, "the share on which they differ, 0.12, is missing"),
-        (2.8**2 * 0.12**2 / 0.02**2, "the share on which they differ comes to the first power: it is the variance"),
+        (0.12 * right, "that is 0.12 times the number: take d to the first power, and count all texts, not only those on which they differ"),
         (2.8**2 * 0.5 / 0.02**2, "that is two tests of their own at an accuracy of one half: they share their texts"),
         (2 * right, "twice as many as needed: both models read the same texts"),
-        (0.12 * right, "that is how many texts they will differ on: asked is how many to test on"),
         (2.8**2 * 0.12 / 2**2, "a gain of two points is 0.02"),
         (2.8**2 * 12 / 0.02**2, "12 % is 0.12"),
         (2.8**2 * 0.02 / 0.12**2, "gain and disagreement are exchanged"),
@@ -63,12 +62,21 @@ def _holm_mistakes(p: Floats) -> Iterator[tuple[Any, str]]:
     )
     yield np.minimum(1, np.maximum.accumulate(p * factors)), "sort before you multiply"
     yield np.minimum(1, p * factors), "sort before you multiply"
-    yield np.minimum(1, np.maximum.accumulate(steps))[order], "indexed by the order once more: put them back with back[order] = …"
+    yield (
+        np.minimum(1, np.maximum.accumulate(steps))[order],
+        "indexed by the order once more: put them back with back[order] = …",
+    )
     reached = np.minimum(1, np.minimum.accumulate((p[order] * k / np.arange(1, k + 1))[::-1])[::-1])[back]
     yield reached, "that is Benjamini and Hochberg's, which bounds another error"
     hochberg = np.minimum(1, np.minimum.accumulate(steps[::-1])[::-1])[back]
-    yield hochberg, "that carries the smallest back from the end, which is Hochberg's: carry the largest along"
-    yield np.minimum(1, np.maximum.accumulate(p[order] * (factors - 1)))[back], "the factors are k − 1 … 0: they are k … 1"
+    yield (
+        hochberg,
+        "that carries the smallest back from the end, which is Hochberg's: carry the largest along",
+    )
+    yield (
+        np.minimum(1, np.maximum.accumulate(p[order] * (factors - 1)))[back],
+        "the factors are k − 1 … 0: they are k … 1",
+    )
     yield 1 - (1 - p) ** k, "that is Šidák's, and for all alike"
     yield p, "that is p as it came"
 
@@ -88,14 +96,20 @@ def holm(answer: Any) -> str | None:
 def _kappa_mistakes(a: Any, b: Any, n: int) -> Iterator[tuple[float, str]]:
     distance = abs(np.subtract.outer(np.arange(n), np.arange(n)))
     observed, chance = ((a - b) ** 2).mean(), ((a[:, None] - b[None]) ** 2).mean()
-    yield library_kappa(a, b, 1 - np.eye(n)), "that is κ without weights: 3 against 4 costs as much as 1 against 5"
+    yield (
+        library_kappa(a, b, 1 - np.eye(n)),
+        "that is κ without weights: 3 against 4 costs as much as 1 against 5",
+    )
     yield library_kappa(a, b, distance), "distances are to be squared"
     yield 1 - observed, "divide by what chance gives, the mean over all pairs"
     yield observed / chance, "that is C / C₀: subtract it from 1"
     yield observed, "that is C alone: divide by C₀, subtract from 1"
     yield chance, "that is C₀ alone: κ is 1 − C / C₀"
     yield 1 - chance / observed, "upside down: C over C₀"
-    yield float(np.corrcoef(a, b)[0, 1]), "that is the correlation, which forgives a rater who is always higher"
+    yield (
+        float(np.corrcoef(a, b)[0, 1]),
+        "that is the correlation, which forgives a rater who is always higher",
+    )
     yield float((a == b).mean()), "that is the share on which they agree"
     yield 1 - observed * len(a) / chance, "a sum over the texts and a mean over the pairs: means in both"
     within = ((a[:, None] - a[None]) ** 2).mean()
