@@ -1,4 +1,4 @@
-"""Which of two models is better, and how sure is that: scores, intervals, paired tests, test sizes, BLEU and chrF.
+"""Which of two models is better, and how sure is that: scores, intervals, paired tests, BLEU and chrF.
 
 Built on the page notebooks/foundations/evaluation.ipynb. NumPy in and out: `y` and `said` are (n,) whole
 numbers, the classes; `right` is (n,) of 0 and 1. Sources: McNemar (1947); Efron (1979); Cohen (1960);
@@ -77,7 +77,7 @@ def class_scores(y: ArrayLike, said: ArrayLike, n_class: int) -> ClassScores:
 
 
 def macro_f1(y: ArrayLike, said: ArrayLike, n_class: int) -> float:
-    """The mean of the classes' F1: every class counts the same, however rare. One that never occurs counts 0."""
+    """The mean of the classes' F1: each counts the same, however rare. One that never occurs counts 0."""
     return float(class_scores(y, said, n_class).f1.mean())
 
 
@@ -93,7 +93,7 @@ def micro_f1(y: ArrayLike, said: ArrayLike, n_class: int) -> float:
 def bootstrap(
     values: ArrayLike, level: float = 0.95, n_draw: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """Between which bounds the mean of `values` (n,) lies, by drawing n of them with replacement, `n_draw` times.
+    """Bounds for the mean of `values` (n,), by drawing n of them with replacement, `n_draw` times.
 
     Give the differences of two models on the same texts, and it is the paired interval.
     """
@@ -122,17 +122,17 @@ def _right(right: ArrayLike) -> NDArray[np.bool_]:
 
 
 def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> float:
-    """The exact p-value, both sides: were the texts on which A and B differ a fair coin, how odd is this split?"""
+    """The exact p-value, both sides: is each text on which A and B differ the toss of a fair coin?"""
     a, b = _right(right_a), _right(right_b)
     if a.shape != b.shape:
         raise ValueError(f"{len(a)} answers of A and {len(b)} of B: they are to be on the same texts")
     only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
     m, k = only_a + only_b, min(only_a, only_b)
-    return min(1.0, 2 * sum(math.comb(m, i) for i in range(k + 1)) / 2**m)
+    return min(1.0, 2 * float(sum(math.comb(m, i) for i in range(k + 1)) / 2**m))
 
 
 def power_of(n: float, gain: float, differ: float, level: float = 0.95) -> float:
-    """How often n texts show, at that level, a gain between two models that differ on a share `differ` of texts.
+    """How often n texts show, at that level, a gain of models that differ on a share `differ` of texts.
 
     By the normal law of the mean difference, whose variance is (differ - gain²) / n; the wrong side of the
     test is left out. For two models on test sets of their own, differ = p (1 - p) + q (1 - q) + gain².
@@ -179,7 +179,7 @@ def kappa(a: ArrayLike, b: ArrayLike, n_class: int) -> float:
 
 
 def weighted_kappa(a: ArrayLike, b: ArrayLike, cost: ArrayLike) -> float:
-    """κ where calling i what the other calls j costs cost[i, j], (n_class, n_class); not a number for no chance."""
+    """κ where to call i what the other calls j costs cost[i, j], (n_class, n_class); nan if none can."""
     cost = np.asarray(cost, dtype=np.float64)
     if cost.ndim != 2 or cost.shape[0] != cost.shape[1]:
         raise ValueError(f"cost has shape {cost.shape}: expected (n_class, n_class)")
@@ -229,7 +229,7 @@ def bleu(said: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]], order: 
 
 
 def chrf(said: Sequence[str], wanted: Sequence[str], order: int = 6, beta: float = 2.0) -> float:
-    """chrF of texts, from 0 to 100: F_β of the mean precision and recall of character n-grams, without spaces.
+    """chrF of texts, 0 to 100: F_β of the mean precision and recall of character n-grams, without spaces.
 
     Equals sacrebleu's corpus_chrf: orders that one side lacks are left out.
     """

@@ -173,7 +173,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("texts", 7.84 / 0.02**2, "0.12, is missing"),
     ("texts", 7.84 * 0.5 / 0.02**2, "tests of their own"),
     ("texts", 4700, "twice as many"),
-    ("texts", 7.84 * 0.0144 / 0.02**2, "first power"),
+    ("texts", 7.84 * 0.0144 / 0.02**2, "d once"),
     ("texts", 0.235, "a gain of two points"),
     ("texts", 235_200, "12 % is 0.12"),
     ("texts", 1000, "7.8"),
