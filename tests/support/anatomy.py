@@ -35,7 +35,8 @@ HOSTS = re.compile(
 )
 # What Colab has already or labutils brings: a set-up cell installs nothing else.
 COLAB = {"IPython", "google", "labutils", "matplotlib", "nltk", "numpy", "scipy", "sklearn"}
-COLAB |= {"constriction", "crepes", "mapie", "pyppmd", "tokenizers", "torch", "torchjd", "transformers"}
+COLAB |= {"constriction", "crepes", "mapie", "optuna", "pyppmd", "sacrebleu", "tokenizers", "torch"}
+COLAB |= {"torchjd", "transformers"}
 
 
 def plain(markdown: str) -> str:
