@@ -72,6 +72,6 @@
     },
     say: ({ power, needed, luck }, { n, k }) =>
       `${n} texts show the gain ${percent(power)} of the time; four times in five takes ${needed.toLocaleString("en")}. ` +
-      `Of ${k} equal model${k > 1 ? "s" : ""}, tested without correction, one or more seems better or worse with a chance of ${percent(luck)}.`,
+      `Of ${k} equal model${k > 1 ? "s" : ""} with luck of ${k > 1 ? "their" : "its"} own, tested without correction, one or more seems better or worse with a chance of ${percent(luck)}.`,
   });
 })();

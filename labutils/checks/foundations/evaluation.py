@@ -114,6 +114,9 @@ def _kappa_mistakes(a: Any, b: Any, n: int) -> Iterator[tuple[float, str]]:
     yield 1 - observed * len(a) / chance, "a sum over the texts and a mean over the pairs: means in both"
     within = ((a[:, None] - a[None]) ** 2).mean()
     yield 1 - observed / within, "all pairs of a with itself: pair a with b"
+    n_text = len(a)
+    others = (n_text * chance - observed) / (n_text - 1)
+    yield 1 - observed / others, "pairs of two different texts alone: take all pairs, i = j among them"
     uniform = float((distance**2).mean())
     yield 1 - observed / uniform, "chance from equal shares of the classes: take the raters' own"
     wrong = (observed - chance) / (1 - chance)

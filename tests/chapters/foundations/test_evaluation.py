@@ -210,6 +210,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("weighted_kappa", lambda a, b, n: 1 - ((a - b) ** 2).sum() / costs(a, b)[1], "means in both"),
     ("weighted_kappa", lambda a, b, n: 1 - costs(a, b)[0] / costs(a, a)[1], "pair a with b"),
     ("weighted_kappa", lambda a, b, n: 1 - costs(a, b)[0] / (a.var() + b.var()), "means differ"),
+    (
+        "weighted_kappa",
+        lambda a, b, n: 1 - costs(a, b)[0] * (len(a) - 1) / (len(a) * costs(a, b)[1] - costs(a, b)[0]),
+        "two different texts",
+    ),
     ("weighted_kappa", lambda a, b, n: 0.5, "expected"),
     ("culprits", "EFDACB", "log 5"),
     ("culprits", "AFDEBC", "log 1"),
