@@ -15,7 +15,7 @@ from labutils.data.catalogue import find
 from labutils.data.download import DataError
 from labutils.data.parse import OPINION_FILES
 
-__all__ = ["DataError", "Opinions", "fetch", "load_opinions", "load_text"]
+__all__ = ["DataError", "Opinions", "fetch", "load_opinions", "load_ratings", "load_text"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Opinions:
 
 
 def load_text(name: str) -> str:
-    """One whole text: "wikipedia_en", "three_kingdoms_zh" or "bible_en".
+    """One whole text: "wikipedia_en", "three_kingdoms_zh", "bible_en" or "bible_weymouth_en".
 
     In Unicode normal form C, with "\\n" for line ends, an empty line between articles or chapters, and no
     control characters. ValueError for a name that is not a text; DataError, with what to do next, where it
@@ -54,3 +54,15 @@ def load_opinions(domain: str) -> Opinions:
     rows = (line.split("\t") for line in fetch("opinions_en").read_text(encoding="utf-8").split("\n"))
     ratings, texts = zip(*((float(rating), text) for of, rating, text in rows if of == domain), strict=True)
     return Opinions(list(texts), np.array(ratings))
+
+
+def load_ratings(domain: str) -> list[NDArray[np.int64]]:
+    """What every single person said of each text of `load_opinions(domain)`, from -4 to 4.
+
+    One array a text, of as many numbers as people rated it: 20 for every product and news text, 15 and more
+    for films and tweets. Who said what is not known. Errors as in `load_opinions`.
+    """
+    if domain not in OPINION_FILES:
+        raise ValueError(f"no opinions on {domain!r}: the domains are {', '.join(OPINION_FILES)}")
+    rows = (line.split("\t") for line in fetch("opinion_ratings_en").read_text(encoding="utf-8").split("\n"))
+    return [np.array(ratings.split(), dtype=np.int64) for of, ratings in rows if of == domain]

@@ -235,6 +235,22 @@ def opinions(member: bytes) -> bytes:
     return "\n".join(rows).encode()
 
 
+def opinion_ratings(member: bytes) -> bytes:
+    """The same tar.gz to what every single person said: domain, a tab, the ratings with spaces between.
+
+    Line by line these are the people behind the means of `opinions`, found by the text's ID.
+    """
+    rows: list[str] = []
+    for domain, stem in OPINION_FILES.items():
+        texts, tables = (
+            [line.split("\t") for line in member_of(member, name).decode("utf-8-sig").splitlines()]
+            for name in (f"hutto_ICWSM_2014/{stem}_{of}.txt" for of in ("GroundTruth", "anonDataRatings"))
+        )
+        ratings = {row[0]: json.loads(row[3]) for row in tables}
+        rows.extend(f"{domain}\t{' '.join(str(int(one)) for one in ratings[row[0]])}" for row in texts)
+    return "\n".join(rows).encode()
+
+
 def _opinion_rows(domain: str, lines: Iterable[str]) -> Iterable[str]:
     for line in lines:
         _, rating, text = line.split("\t")

@@ -178,6 +178,21 @@ def test_opinions_become_one_table() -> None:
         parse.opinions(tarred(files))
 
 
+def test_ratings_follow_the_order_of_the_texts() -> None:
+    texts = "1\t-0.5\tso so\r\n2\t3\tgood\r\n"
+    table = "\ufeff2\t3\t0\t[3, 3]\r\n1\t-0.5\t0.5\t[0, -1]\r\n"  # in another order, with a byte-order mark
+    files = {}
+    for stem in parse.OPINION_FILES.values():
+        files[f"hutto_ICWSM_2014/{stem}_GroundTruth.txt"] = texts.encode()
+        files[f"hutto_ICWSM_2014/{stem}_anonDataRatings.txt"] = table.encode()
+    rows = parse.opinion_ratings(tarred(files)).decode().split("\n")
+    assert rows[:3] == ["film\t0 -1", "film\t3 3", "tweet\t0 -1"]
+    assert len(rows) == 8
+    del files["hutto_ICWSM_2014/tweets_anonDataRatings.txt"]
+    with pytest.raises(KeyError, match="tweets_anonDataRatings"):
+        parse.opinion_ratings(tarred(files))
+
+
 # --- the catalogue ------------------------------------------------------------------------------------------
 
 
@@ -214,6 +229,8 @@ def test_unknown_names_are_met_with_the_nearest() -> None:
         data.load_text("opinions_en")
     with pytest.raises(ValueError, match=r"'books'.*film, tweet, product, news"):
         data.load_opinions("books")
+    with pytest.raises(ValueError, match=r"no opinions on 'books'.*film"):
+        data.load_ratings("books")
     with pytest.raises(
         ValueError, match=r"minilm is not one text: labutils\.models\.pretrained\.load reads it"
     ):
@@ -314,6 +331,21 @@ class TestRealEntries:
         assert opinions.texts[0].startswith(first)
         assert all(opinions.texts)
         assert not any(re.search(r"&(amp|lt|gt|quot);|[\t\r\n]", text) for text in opinions.texts)
+
+    @pytest.mark.parametrize("domain", ["film", "product", "news"])
+    def test_ratings_are_those_behind_the_means(self, domain: str) -> None:
+        ratings, opinions = data.load_ratings(domain), data.load_opinions(domain)
+        assert len(ratings) == len(opinions)
+        np.testing.assert_allclose([one.mean() for one in ratings], opinions.ratings, atol=1e-6)
+        assert all(15 <= len(one) <= 29 and abs(one).max() <= 4 for one in ratings)
+
+    def test_weymouth(self) -> None:
+        text = data.load_text("bible_weymouth_en")
+        assert len(text) == 1_032_322
+        chapters = text.split("\n\n")
+        assert len(chapters) == 260
+        assert sum(chapter.count("\n") + 1 for chapter in chapters) == 7_958
+        assert text.startswith("The Genealogy of Jesus Christ, the son of David, the son of Abraham.\n")
 
     def test_minilm(self) -> None:
         with zipfile.ZipFile(data.fetch("minilm")) as files:
