@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from labutils.data.cache import fetch
 from labutils.data.catalogue import find
 from labutils.data.download import DataError
-from labutils.data.parse import OPINION_FILES
+from labutils.data.parse import NEWS_PARTS, OPINION_FILES
 
-__all__ = ["DataError", "Opinions", "fetch", "load_opinions", "load_text"]
+__all__ = ["DataError", "News", "Opinions", "fetch", "load_news", "load_opinions", "load_text"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,17 @@ class Opinions:
 
     texts: list[str]
     ratings: NDArray[np.float64]  # (n,), the mean over people, from -4 (very negative) to 4 (very positive)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class News:
+    """Articles of news groups, and the group that each was posted in."""
+
+    texts: list[str]
+    groups: list[str]
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -54,3 +65,16 @@ def load_opinions(domain: str) -> Opinions:
     rows = (line.split("\t") for line in fetch("opinions_en").read_text(encoding="utf-8").split("\n"))
     ratings, texts = zip(*((float(rating), text) for of, rating, text in rows if of == domain), strict=True)
     return Opinions(list(texts), np.array(ratings))
+
+
+def load_news(part: str) -> News:
+    """The articles of 20 Newsgroups: "train", or "test", which was posted later.
+
+    Collected by K. Lang (1995) and cleaned by A. Cardoso-Cachopo (2007): subject and body in lower-case letters,
+    without digits and signs; group by group. ValueError for another part; DataError as in `load_text`.
+    """
+    if part not in NEWS_PARTS:
+        raise ValueError(f"part is {part!r}: expected {' or '.join(map(repr, NEWS_PARTS))}")
+    rows = (line.split("\t") for line in fetch("news_groups_en").read_text(encoding="utf-8").split("\n"))
+    groups, texts = zip(*((group, text) for of, group, text in rows if of == part), strict=True)
+    return News(list(texts), list(groups))
