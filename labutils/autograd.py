@@ -18,9 +18,7 @@ class Value:
     of one operation. `grad` is 0 until `backward` is called on a number that was made of this one.
     """
 
-    def __init__(
-        self, data: float, parts: tuple[Value, ...] = (), slopes: tuple[float, ...] = ()
-    ) -> None:
+    def __init__(self, data: float, parts: tuple[Value, ...] = (), slopes: tuple[float, ...] = ()) -> None:
         self.data, self.parts, self.slopes = float(data), parts, slopes
         self.grad = 0.0
 

@@ -25,13 +25,18 @@ FORMULAS: dict[str, Callable[[Any, Any], Any]] = {
 @settings(max_examples=40, deadline=None)
 @given(a=st.floats(-2, 2).filter(lambda x: abs(x) > 0.1), b=st.floats(-2, 2).filter(lambda x: abs(x) > 0.1))
 def test_blame_equals_torch(name: str, a: float, b: float) -> None:
-    ours, theirs = [Value(a), Value(b)], [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (a, b)]
+    ours, theirs = (
+        [Value(a), Value(b)],
+        [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (a, b)],
+    )
     y, z = FORMULAS[name](*ours), FORMULAS[name](*theirs)
     y.backward()
     z.backward()
     assert y.data == pytest.approx(z.item(), rel=1e-12)
     for mine, other in zip(ours, theirs, strict=True):
-        assert mine.grad == pytest.approx(0.0 if other.grad is None else other.grad.item(), rel=1e-9, abs=1e-12)
+        assert mine.grad == pytest.approx(
+            0.0 if other.grad is None else other.grad.item(), rel=1e-9, abs=1e-12
+        )
 
 
 def test_a_number_that_is_used_twice_gets_both_shares() -> None:
