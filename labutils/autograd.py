@@ -1,7 +1,7 @@
 """A scalar that remembers how it was made, so that blame can be handed back through it.
 
-One number a node: slow, and small enough to be read whole. Page: notebooks/foundations/neural_networks.ipynb,
-where the same class is built a few lines at a time; a test holds the two equal. For arrays use torch.autograd.
+One number a node: slow, and small enough to be read whole. notebooks/foundations/neural_networks.ipynb builds
+the same class a few lines at a time; a test holds the two equal. For arrays use torch.autograd.
 """
 
 from __future__ import annotations

@@ -70,8 +70,9 @@ def load_opinions(domain: str) -> Opinions:
 def load_news(part: str) -> News:
     """The articles of 20 Newsgroups: "train", or "test", which was posted later.
 
-    Collected by K. Lang (1995) and cleaned by A. Cardoso-Cachopo (2007): subject and body in lower-case letters,
-    without digits and signs; group by group. ValueError for another part; DataError as in `load_text`.
+    Collected by K. Lang (1995) and cleaned by A. Cardoso-Cachopo (2007): subject and body in lower-case
+    letters, without digits and signs; group by group. ValueError for another part; DataError as in
+    `load_text`.
     """
     if part not in NEWS_PARTS:
         raise ValueError(f"part is {part!r}: expected {' or '.join(map(repr, NEWS_PARTS))}")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from scipy.special import expit, softmax as softmax_of
+from scipy.special import expit
+from scipy.special import softmax as softmax_of
 
 from engine import Engine
 from labutils.autograd import Value
