@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from fractions import Fraction
 from typing import Any
@@ -95,17 +96,27 @@ def test_the_button_takes_ten_steps_against_the_blame(engine: Engine) -> None:
         loss = loss_of(w, points)  # type: ignore[arg-type]
         loss.backward()
         w = [Value(x.data - 0.5 * x.grad) for x in w]
-    press = f"{name}.controls.at(-1).press({name}.compute({engine_json(values)}, {engine_json(data)}))"
+    press = f"{name}.controls.at(-1).press({name}.compute({json.dumps(values)}, {json.dumps(data)}))"
     found = engine.run(press)
     np.testing.assert_allclose(
         found["first"] + found["second"] + found["out"], [x.data for x in w], atol=1e-12
     )
 
 
-def engine_json(value: Any) -> str:
-    import json
-
-    return json.dumps(value)
+def test_five_presses_file_all_points_rightly(engine: Engine) -> None:
+    """As the page says, with its own points and from the explorer's own start."""
+    shown: dict[str, Any] = {}
+    run_cells("neural_networks", ["explore-net"], show_explorer=lambda name, **more: shown.update(more))
+    name, data, at = "labutils.explorers.small_net", json.dumps(shown["data"]), dict(AT)
+    own = engine.run(f"Object.fromEntries({name}.controls.map((c) => [c.name, c.value ?? null]))")
+    assert {key: own[key] for key in AT} == AT
+    rights = []
+    for _ in range(5):
+        found = f"{name}.compute({json.dumps(at)}, {data})"
+        rights.append(engine.run(f"{found}.right"))
+        at |= engine.run(f"{name}.controls.at(-1).press({found})")
+    rights.append(engine.compute("small_net", at, shown["data"])["right"])
+    assert (rights[0], rights[-1], len(shown["data"]["points"])) == (7, 12, 12)
 
 
 # --- answers for the checks --------------------------------------------------------------------------------
