@@ -69,8 +69,8 @@
         if (ends.length > 1) pen.line(px(ends[0][0]), py(ends[0][1]), px(ends[1][0]), py(ends[1][1]), i ? "green dashed" : "red");
       });
       points.forEach(([x, y, kind], i) => {
-        pen.circle(px(x), py(y), 5, kind ? "blue" : "orange hollow thick");
-        if (!i) pen.circle(px(x), py(y), 11, "hollow");
+        pen.circle(px(x), py(y), 5, kind ? "blue" : "orange hollow");
+        if (!i) pen.circle(px(x), py(y), 11, "hollow grey");
         if ((zs[i] > 0) !== (kind === 1)) {
           for (const slant of [-1, 1]) pen.line(px(x) - 8, py(y) - 8 * slant, px(x) + 8, py(y) + 8 * slant, "");
         }
