@@ -16,7 +16,7 @@ from labutils.checks.core import exercise
 @exercise("neural_networks.blames")
 def blames(answer: Any) -> str | None:
     """Of w, b and v in p = v · ReLU(w x + b), with x = 3, w = 2, b = −1, v = 2, y = 8: 12, 4, 10."""
-    found = array(answer, (3,), "the blames")
+    found = array(answer, (3,), "the list of blames")
     if same(found, [12, 4, 10], 0, 1e-9):
         return None
     mistakes = [
@@ -76,6 +76,8 @@ def _gradient_mistakes(
         made(good * p * (1 - p)),
         "for softmax and cross-entropy no slope of the output is left: it is p − y",
     )
+    down = np.exp(z) / np.exp(z).sum(0)
+    yield made((down - hot) / n), "the softmax runs over the classes of one example, not over the batch"
     s = 1 / (1 + np.exp(-z))
     yield made((s - hot) / n), "that is a sigmoid for each output: here it is a softmax over all"
     yield made(good / W2.shape[1]), "divided by the number of classes as well: the mean is over examples only"
@@ -193,6 +195,8 @@ def softplus(answer: Any) -> str | None:
         found = answer(given)
         if not all(hasattr(found, name) for name in ("data", "parts", "slopes", "backward", "order")):
             return f"you return a {type(found).__name__}: expected a Value, with its parts and slopes."
+        if not all(isinstance(each, (tuple, list)) for each in (found.parts, found.slopes)):
+            return "parts and slopes are tuples, also of one: Value(y, (a,), (slope,))."
         value, slope = math.log1p(math.exp(a)), 1 / (1 + math.exp(-a))
         compare(found.data, value, f"softplus of {a}", _softplus_mistakes(a), 1e-9)
         if not any(part is given for part in found.parts):

@@ -260,6 +260,7 @@ WRONG: list[tuple[str, Any, str]] = [
         ),
         "no slope of the output",
     ),
+    ("gradients", changed(out=lambda z, hot: (softmax_of(z, 0) - hot) / len(z)), "not over the batch"),
     ("gradients", changed(bias=lambda d: d.mean(0)), "sums over the batch"),
     ("gradients", changed(bias=lambda d: d), "row for each example"),
     ("gradients", transposed, "transposed"),
@@ -292,4 +293,5 @@ WRONG: list[tuple[str, Any, str]] = [
     ("softplus", lambda a: (1 + a.exp()).log(), "several operations"),
     ("softplus", lambda a: soft(a.data), "expected a Value"),
     ("softplus", lambda a: Value(soft(a.data)), "not among the parts"),
+    ("softplus", lambda a: Value(soft(a.data), a, expit(a.data)), "tuples, also of one"),
 ]
