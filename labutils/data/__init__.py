@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 from labutils.data.cache import fetch
 from labutils.data.catalogue import find
 from labutils.data.download import DataError
-from labutils.data.parse import OPINION_FILES
+from labutils.data.parse import NEWS_PARTS, OPINION_FILES
 
-__all__ = ["DataError", "Opinions", "fetch", "load_opinions", "load_ratings", "load_text"]
+__all__ = [
+    "DataError",
+    "News",
+    "Opinions",
+    "fetch",
+    "load_news",
+    "load_opinions",
+    "load_ratings",
+    "load_text",
+]
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,17 @@ class Opinions:
 
     texts: list[str]
     ratings: NDArray[np.float64]  # (n,), the mean over people, from -4 (very negative) to 4 (very positive)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class News:
+    """Articles of news groups, and the group that each was posted in."""
+
+    texts: list[str]
+    groups: list[str]
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -66,3 +86,17 @@ def load_ratings(domain: str) -> list[NDArray[np.int64]]:
         raise ValueError(f"no opinions on {domain!r}: the domains are {', '.join(OPINION_FILES)}")
     rows = (line.split("\t") for line in fetch("opinion_ratings_en").read_text(encoding="utf-8").split("\n"))
     return [np.array(ratings.split(), dtype=np.int64) for of, ratings in rows if of == domain]
+
+
+def load_news(part: str) -> News:
+    """The articles of 20 Newsgroups: "train", or "test", which was posted later.
+
+    Collected by K. Lang (1995) and cleaned by A. Cardoso-Cachopo (2007): subject and body in lower-case
+    letters, without digits and signs; group by group. ValueError for another part; DataError as in
+    `load_text`.
+    """
+    if part not in NEWS_PARTS:
+        raise ValueError(f"part is {part!r}: expected {' or '.join(map(repr, NEWS_PARTS))}")
+    rows = (line.split("\t") for line in fetch("news_groups_en").read_text(encoding="utf-8").split("\n"))
+    groups, texts = zip(*((group, text) for of, group, text in rows if of == part), strict=True)
+    return News(list(texts), list(groups))

@@ -256,3 +256,20 @@ def _opinion_rows(domain: str, lines: Iterable[str]) -> Iterable[str]:
         _, rating, text = line.split("\t")
         text = html.unescape(html.unescape(text))  # some were escaped twice: &amp;amp;
         yield f"{domain}\t{float(rating)!r}\t{tidy(text)}"
+
+
+def news_groups(member: bytes) -> bytes:
+    """A zip of a folder with two tables to one table: part, news group, article, separated by tabs.
+
+    The part is "train" or "test", as posted before or after a date. A table begins with lines on its columns.
+    """
+    rows: list[str] = []
+    for part in NEWS_PARTS:
+        for line in member_of(member, f"20newsgroups-{part}.tab").decode().split("\n"):
+            group, tab, text = line.partition("\t")
+            if tab and "." in group:  # as in sci.space: the lines on the columns have no such name
+                rows.append(f"{part}\t{group}\t{tidy(text)}")
+    return "\n".join(rows).encode()
+
+
+NEWS_PARTS = ("train", "test")

@@ -58,6 +58,7 @@ DATA = {
         "z": np.random.default_rng(3).normal(size=(1500, 3)).round(2).tolist(),
         "y": [i % 3 for i in range(1500)],
     },
+    "small_net": {"points": [[0, 0, 1], [1.3, -1.1, 0], [-1.2, 1.2, 0], [-1, -0.9, 1], [0.9, 1.4, 1]]},
     "objectives": {"tokens": list("abcdefghijkl"), "draws": [[list(range(11, -1, -1))] * 3] * 6},
 }
 

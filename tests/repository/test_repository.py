@@ -202,7 +202,7 @@ def test_labutils_has_no_circular_imports() -> None:
 
 
 LAYERS = (  # a module uses those of earlier lines only
-    {"information", "svg"},
+    {"autograd", "information", "svg"},
     {"calibration", "evaluation", "figures"},
     {"explorers", "records", "runtime", "text"},
     {"coding", "data", "encodings"},

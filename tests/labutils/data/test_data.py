@@ -193,6 +193,19 @@ def test_ratings_follow_the_order_of_the_texts() -> None:
         parse.opinion_ratings(tarred(files))
 
 
+def test_news_groups_become_one_table() -> None:
+    table = "Category\tText\nd\tstring\nclass\t\n\nsci.space\tthe  {} moon \nrec.autos\ta car\n"
+    files = {f"20newsgroups-{part}.tab": table.format(part).encode() for part in parse.NEWS_PARTS}
+    rows = parse.news_groups(zipped({**files, "other.tab": b"x"})).decode().split("\n")
+    assert rows == [
+        "train\tsci.space\tthe train moon", "train\trec.autos\ta car",
+        "test\tsci.space\tthe test moon", "test\trec.autos\ta car",
+    ]  # fmt: skip
+    del files["20newsgroups-test.tab"]
+    with pytest.raises(KeyError, match="20newsgroups-test"):
+        parse.news_groups(zipped(files))
+
+
 # --- the catalogue ------------------------------------------------------------------------------------------
 
 
@@ -231,6 +244,8 @@ def test_unknown_names_are_met_with_the_nearest() -> None:
         data.load_opinions("books")
     with pytest.raises(ValueError, match=r"no opinions on 'books'.*film"):
         data.load_ratings("books")
+    with pytest.raises(ValueError, match=r"part is 'all': expected 'train' or 'test'"):
+        data.load_news("all")
     with pytest.raises(
         ValueError, match=r"minilm is not one text: labutils\.models\.pretrained\.load reads it"
     ):
@@ -267,6 +282,7 @@ class TestRealEntries:
         for name in TEXTS:
             data.load_text(name)
         data.load_opinions("film")
+        data.load_news("test")
 
     @pytest.mark.parametrize("name", TEXTS)
     def test_texts_are_normal_and_clean(self, name: str) -> None:
@@ -346,6 +362,14 @@ class TestRealEntries:
         assert len(chapters) == 260
         assert sum(chapter.count("\n") + 1 for chapter in chapters) == 7_958
         assert text.startswith("The Genealogy of Jesus Christ, the son of David, the son of Abraham.\n")
+
+    @pytest.mark.parametrize(("part", "count", "hockey"), [("train", 11_293, 600), ("test", 7_528, 399)])
+    def test_news(self, part: str, count: int, hockey: int) -> None:
+        news = data.load_news(part)
+        assert len(news) == len(news.texts) == len(news.groups) == count
+        assert len(set(news.groups)) == 20
+        assert news.groups.count("rec.sport.hockey") == hockey
+        assert all(re.fullmatch("[a-z]+( [a-z]+)*", text) for text in news.texts)
 
     def test_minilm(self) -> None:
         with zipfile.ZipFile(data.fetch("minilm")) as files:
