@@ -33,7 +33,7 @@ def first_step(answer: Any) -> str | None:
         (-5.0, "rate over gradient: divide the gradient by its own size, then times the rate"),
         (0.002, "that is the size of the gradient, which does not matter"),
     ]
-    return f"{slip(found, mistakes, 2e-3) or 'that is not it: what is m / √v after one gradient?'}."
+    return f"{slip(found, mistakes, 2e-3) or 'that is not it: find m / √v after one gradient'}."
 
 
 def _arrays(found: Any, like: list[Floats]) -> list[Floats]:
