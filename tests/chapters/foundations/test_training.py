@@ -1,0 +1,299 @@
+"""The training chapter: its rules against torch's, its explorer against its rules, answers for its checks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from engine import Engine
+from labutils.checks.core import evaluate
+from places import run_cells
+
+
+def page(*cells: str, **more: Any) -> dict[str, Any]:
+    return run_cells("training", cells, torch=torch, math=math, np=np, nn=nn, **more)
+
+
+RULES = page("rules", "adam", "muon")
+TORCH: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.02),
+    "momentum": lambda p: torch.optim.SGD(p, lr=0.02, momentum=0.9),
+    "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.02),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.02),
+    "adam": lambda p: torch.optim.Adam(p, lr=0.02),
+}
+
+
+# --- the page equals the library ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TORCH)
+@pytest.mark.parametrize("seed", range(3))
+def test_rules(name: str, seed: int) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    p = nn.Parameter(torch.randn(3, 4, generator=draw))
+    theta, state, tool = p.detach().clone(), {}, TORCH[name]([p])
+    for _ in range(50):
+        g = torch.randn(3, 4, generator=draw) * torch.logspace(-3, 1, 12).view(3, 4)
+        p.grad = g
+        tool.step()
+        theta = theta - 0.02 * RULES[name](g, state)
+    torch.testing.assert_close(theta, p.detach(), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (5, 20), (20, 5), (2, 7, 3)])
+def test_orthogonalise(shape: tuple[int, ...]) -> None:
+    m = torch.randn(shape, generator=torch.Generator().manual_seed(3))
+    found = RULES["orthogonalise"](m)
+    u, _, vh = torch.linalg.svd(m, full_matrices=False)
+    assert found.shape == m.shape
+    inner = u.mT @ found @ vh.mT  # near a diagonal of ones: the same directions, other lengths
+    along = inner.diagonal(dim1=-2, dim2=-1)
+    assert ((along > 0.3) & (along < 1.4)).all()
+    torch.testing.assert_close(inner, torch.diag_embed(along), atol=1e-4, rtol=0)
+
+
+def test_printed_adam_drifts() -> None:
+    names = page("rules", "adam", "adam-001", partial=__import__("functools").partial)
+    end, state = names["walk"](names["partial"](names["adam_001"], rate=0.01), lambda x: 0.0)
+    assert end == pytest.approx(-40.03, abs=0.01)
+    assert float(state["m"]) == 0
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.4])
+def test_floor(rate: float) -> None:
+    assert page("floor")["descend_noisily"](lambda share: rate) == pytest.approx(
+        rate / (2 * (2 - rate)), rel=0.1
+    )
+
+
+def test_schedules() -> None:
+    names = page(
+        "schedules", run_gpt=lambda *a, schedule: [torch.tensor([[3.0 + schedule(0.5)]])] * 2, adam=None
+    )
+    assert names["cosine"](0) == 1
+    assert names["cosine"](1) == pytest.approx(0)
+    assert names["warm"](0.05) == pytest.approx(0.5)
+    assert names["warm"](0.1) == pytest.approx(1)
+
+
+# --- the explorer ------------------------------------------------------------------------------------------
+
+SLOPES = {
+    "bowl": (lambda x, y: (2 * x, 3 * y), (-2.2, 1.2), lambda x, y: x * x + 1.5 * y * y),
+    "ravine": (lambda x, y: (x, 40 * y), (-2.2, 0.9), lambda x, y: (x * x + 40 * y * y) / 2),
+    "saddle": (lambda x, y: (2 * x, -y + y**3 / 2), (-2.2, 0.02), lambda x, y: x * x - y * y / 2 + y**4 / 8),
+}
+
+
+@pytest.mark.parametrize("surface", SLOPES)
+@pytest.mark.parametrize("rate", [0.005, 0.03])
+def test_explorer_walks_as_the_page(engine: Engine, surface: str, rate: float) -> None:
+    slope, start, loss = SLOPES[surface]
+    found = engine.compute("descent", {"surface": surface, "rate": rate, "steps": 40})
+    for path, name in zip(found["paths"], ("sgd", "momentum", "rmsprop", "adam"), strict=True):
+        theta, state = torch.tensor(start, dtype=torch.float64), {}
+        for _ in range(40):
+            theta = theta - rate * RULES[name](torch.stack([*map(torch.as_tensor, slope(*theta))]), state)
+        assert len(path["path"]) == 41
+        np.testing.assert_allclose(path["path"][-1], theta.numpy(), atol=1e-6)
+        assert path["loss"] == pytest.approx(float(loss(*theta)), abs=1e-6)
+
+
+def test_explorer_turns_the_ravine(engine: Engine) -> None:
+    straight, turned = (
+        engine.compute("descent", {"surface": surface, "rate": 0.02, "steps": 60})["paths"]
+        for surface in ("ravine", "turned ravine")
+    )
+    for a, b in zip(straight[:2], turned[:2], strict=True):  # plain descent knows no coordinates
+        assert a["loss"] == pytest.approx(b["loss"])
+    assert abs(straight[3]["loss"] - turned[3]["loss"]) > 1e-3  # Adam does
+
+
+def test_explorer_says_who_has_left(engine: Engine) -> None:
+    paths = engine.compute("descent", {"surface": "ravine", "rate": 0.2, "steps": 100})["paths"]
+    assert [path["left"] for path in paths] == [True, True, False, False]
+    assert all(np.isfinite(path["path"]).all() for path in paths)
+
+
+# --- answers for the checks --------------------------------------------------------------------------------
+
+
+def says(name: str, answer: Any, words: str) -> None:
+    found = evaluate(f"training.{name}", answer)
+    assert found.status == "wrong", found
+    assert words in str(found), found
+
+
+@pytest.mark.parametrize("answer", [0.01, np.float32(0.01), torch.tensor([0.01])])
+def test_right_first_step(answer: Any) -> None:
+    assert evaluate("training.first_step", answer).status == "right"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (-0.01, "against the gradient"),
+        (0.00002, "step of SGD"),
+        (0.01 * 0.1 / 0.001**0.5, "not corrected"),
+        (0.001, "m is not corrected"),
+        (0.01 / 0.001**0.5, "v is not corrected"),
+        (1.0, "times the rate"),
+        (0.002, "does not matter"),
+        (0.5, "that is not it"),
+    ],
+)
+def test_wrong_first_step(answer: Any, words: str) -> None:
+    says("first_step", answer, words)
+
+
+def with_numpy(theta: Any, g: Any, rate: float, longest: float) -> Any:
+    norm = np.sqrt(sum((part**2).sum() for part in g))
+    factor = min(1.0, longest / norm) if norm > 0 else 1.0
+    return [t - rate * factor * part for t, part in zip(theta, g, strict=True)]
+
+
+def with_torch(theta: Any, g: Any, rate: float, longest: float) -> Any:
+    tensors = [torch.tensor(part) for part in g]
+    norm = torch.cat([part.flatten() for part in tensors]).norm()
+    if norm > longest:
+        tensors = [part * (longest / norm) for part in tensors]
+    return tuple(torch.tensor(t) - rate * part for t, part in zip(theta, tensors, strict=True))
+
+
+def in_place(theta: Any, g: Any, rate: float, longest: float) -> Any:
+    norm = np.linalg.norm(np.concatenate([part.ravel() for part in g]))
+    for t, part in zip(theta, g, strict=True):
+        if norm > longest:
+            part *= longest / norm
+        t -= rate * part
+    return theta
+
+
+def in_float32(theta: Any, g: Any, rate: float, longest: float) -> Any:
+    return [part.astype(np.float32) for part in with_numpy(theta, g, rate, longest)]
+
+
+@pytest.mark.parametrize("answer", [with_numpy, with_torch, in_place, in_float32])
+def test_right_clipped_step(answer: Any) -> None:
+    assert evaluate("training.clipped_step", answer).status == "right"
+
+
+def clipping(change: Callable[..., Any]) -> Callable[..., Any]:
+    """A step in which `change` says what becomes of each part of the gradient."""
+
+    def answer(theta: Any, g: Any, rate: float, longest: float) -> Any:
+        norm = math.sqrt(sum(float((part**2).sum()) for part in g))
+        return [t - rate * change(part, norm, longest, rate, g) for t, part in zip(theta, g, strict=True)]
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (clipping(lambda b, *_: b), "nothing is shortened"),
+        (clipping(lambda b, norm, most, *_: np.clip(b, -most, most)), "each number is cut off"),
+        (clipping(lambda b, norm, most, *_: b * min(1, most / max(np.linalg.norm(b), 1e-9))), "its own norm"),
+        (clipping(lambda b, norm, most, *_: b * most / max(norm, 1e-9)), "made longer"),
+        (clipping(lambda b, norm, *_: b / max(norm, 1e-9)), "to `longest`"),
+        (clipping(lambda b, norm, most, *_: b * min(1, most / max(norm**2, 1e-9))), "root of the sum"),
+        (clipping(lambda b, norm, most, rate, g: b * (norm <= most)), "dropped"),
+        (
+            clipping(lambda b, norm, most, rate, g: b * min(1, most / max(rate * norm, 1e-9))),
+            "before the clip",
+        ),
+        (
+            clipping(
+                lambda b, norm, most, rate, g: b * min(1, most / max(sum(np.linalg.norm(x) for x in g), 1e-9))
+            ),
+            "norms of the arrays were added",
+        ),
+        (
+            lambda theta, g, rate, most: [2 * t - s for t, s in zip(theta, with_numpy(theta, g, rate, most))],  # noqa: B905
+            "along the gradient",
+        ),
+        (lambda theta, g, rate, most: with_numpy(theta, g, 1, most), "rate is missing"),
+        (
+            lambda theta, g, rate, most: with_numpy(
+                [0 * t for t in theta], [-part for part in g], rate, most
+            ),
+            "the step alone",
+        ),
+        (lambda theta, g, rate, most: with_numpy(theta, g, rate, most)[:1], "expected 2"),
+        (lambda theta, g, rate, most: 3.0, "expected a list of 2"),
+        (lambda theta, g, rate, most: [part.T for part in with_numpy(theta, g, rate, most)], "shape"),
+    ],
+)
+def test_wrong_clipped_step(answer: Any, words: str) -> None:
+    says("clipped_step", answer, words)
+
+
+def with_math(step: int, n_warm: int, n_steps: int) -> float:
+    if step < n_warm:
+        return (step + 1) / n_warm
+    return 0.5 + 0.5 * math.cos(math.pi * (step - n_warm + 1) / (n_steps - n_warm))
+
+
+def with_interp(step: int, n_warm: int, n_steps: int) -> Any:
+    rise = np.interp(step, [-1, n_warm - 1], [0, 1])
+    share = np.interp(step, [n_warm - 1, n_steps - 1], [0, 1])
+    return rise * np.cos(np.pi / 2 * share) ** 2
+
+
+def with_tensor(step: int, n_warm: int, n_steps: int) -> Any:
+    rise = torch.arange(1, n_warm + 1) / n_warm
+    fall = (1 + torch.cos(torch.linspace(0, math.pi, n_steps - n_warm + 1)[1:])) / 2
+    return torch.cat([rise, fall])[step]
+
+
+@pytest.mark.parametrize("answer", [with_math, with_interp, with_tensor])
+def test_right_factor(answer: Any) -> None:
+    assert evaluate("training.factor", answer).status == "right"
+
+
+def falling(change: Callable[[float], float]) -> Callable[..., Any]:
+    return lambda step, w, n: (step + 1) / w if step < w else change((step - w + 1) / (n - w))
+
+
+def rising(change: Callable[..., float]) -> Callable[..., Any]:
+    return lambda step, w, n: change(step, w, n) if step < w else with_math(step, w, n)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (rising(lambda step, w, n: step / w), "wasted"),
+        (rising(lambda step, w, n: (step + 1) / (w + 1)), "one step late"),
+        (rising(lambda step, w, n: 1.0), "no warm-up"),
+        (falling(lambda share: 1 - share), "straight line"),
+        (falling(lambda share: math.cos(math.pi * share)), "falls to −1"),
+        (falling(lambda share: math.cos(math.pi * share / 2)), "quarter"),
+        (falling(lambda share: 0.5 + 0.5 * math.cos(2 * math.pi * share)), "whole cosine"),
+        (falling(lambda share: 0.5 - 0.5 * math.cos(math.pi * share)), "upside down"),
+        (falling(lambda share: 0.5 + 0.5 * math.cos(share)), "π is missing"),
+        (falling(lambda share: 1.0), "does not fall"),
+        (
+            lambda step, w, n: (
+                (step + 1) / w if step < w else 0.5 + 0.5 * math.cos(math.pi * (step - w) / (n - w))
+            ),
+            "one step late",
+        ),
+        (
+            lambda step, w, n: (
+                (step + 1) / w if step < w else 0.5 + 0.5 * math.cos(math.pi * (step - w) / (n - w - 1))
+            ),
+            "two steps",
+        ),
+        (lambda step, w, n: min(1, (step + 1) / w), "does not fall"),
+        (lambda step, w, n: "half", "expected one number"),
+    ],
+)
+def test_wrong_factor(answer: Any, words: str) -> None:
+    says("factor", answer, words)
