@@ -137,7 +137,7 @@ def largest_rate(answer: Any) -> str | None:
     return None
 
 
-def _rank(squares: Floats, share: float) -> int:
+def _rank(squares: Any, share: float) -> int:
     return int((squares.cumsum() < (share - 1e-12) * squares.sum()).sum()) + 1
 
 

@@ -177,7 +177,7 @@ def gradient_by_torch(X: Any, W: Any, Y: Any) -> Any:
 
     leaf = torch.tensor(W, requires_grad=True)
     loss = torch.nn.functional.cross_entropy(torch.tensor(X) @ leaf, torch.tensor(Y))
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     return leaf.grad
 
 
