@@ -207,7 +207,10 @@ LAYERS = (  # a module uses those of earlier lines only
     {"explorers", "records", "runtime", "text"},
     {"coding", "data", "encodings"},
     {"models"},
-    {"generation", "lockers", "multitask", "objectives", "preferences", "refusals", "shift", "training"},
+    {
+        "adversarial", "games", "generation", "lockers", "multitask", "objectives", "preferences", "refusals",
+        "shift", "training",
+    },  # fmt: skip
     {"checks", "cli", "pocket"},
 )
 
