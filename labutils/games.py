@@ -1,8 +1,8 @@
 """The smallest game, min over x and max over y of x · y: how its players move, and whether they arrive.
 
-Built on the page notebooks/adversarial/gan_stability.ipynb, whose explorer mirrors `path`. Theory: Gidel et al.
-(2019), "A variational inequality perspective on GANs"; the brake is the zero-centred penalty of Mescheder et
-al. (2018).
+Built on the page notebooks/adversarial/gan_stability.ipynb, whose explorer mirrors `path`. Theory: Gidel et
+al. (2019), "A variational inequality perspective on GANs"; the brake is the zero-centred penalty of Mescheder
+et al. (2018).
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ def test_a_brake_stops_simultaneous_steps_where_it_exceeds_the_rate() -> None:
     for brake, arrives in ((0.05, False), (0.2, True)):
         radius = np.hypot(*path("simultaneous", 500, 0.1, brake).T)
         assert (radius[-1] < radius[0]) == arrives
-        assert (radius[-1] / radius[0]) ** (1 / 500) == pytest.approx(math.sqrt(1 - 0.1 * brake + 0.01), abs=2e-3)
+        assert (radius[-1] / radius[0]) ** (1 / 500) == pytest.approx(
+            math.sqrt(1 - 0.1 * brake + 0.01), abs=2e-3
+        )
 
 
 def test_one_step_by_hand() -> None:

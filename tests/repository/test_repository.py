@@ -205,12 +205,9 @@ LAYERS = (  # a module uses those of earlier lines only
     {"information", "svg"},
     {"calibration", "figures"},
     {"explorers", "records", "runtime", "text"},
-    {"coding", "data", "encodings"},
+    {"adversarial", "coding", "data", "encodings", "games"},
     {"models"},
-    {
-        "adversarial", "games", "generation", "lockers", "multitask", "objectives", "preferences", "refusals",
-        "shift", "training",
-    },  # fmt: skip
+    {"generation", "lockers", "multitask", "objectives", "preferences", "refusals", "shift", "training"},
     {"checks", "cli", "pocket"},
 )
 

@@ -21,7 +21,10 @@ def radius(answer: Any) -> str | None:
     mistakes = [
         (1.04**100, "that is the squared distance: the distance itself grows by √(1 + η²)"),
         (math.exp(2), "exp(η² n / 2) is the limit of small rates: take √(1 + η²) to the 100th power"),
-        (1.2**100, "that grows by 1 + η a step: the slope stands across the way, so Pythagoras gives √(1 + η²)"),
+        (
+            1.2**100,
+            "that grows by 1 + η a step: the slope stands across the way, so Pythagoras gives √(1 + η²)",
+        ),
         (1.0, "only infinitely small steps stay on the circle"),
         (1.04**-50, "that shrinks: simultaneous steps lead out"),
         (1.01**50, "that is for the rate 0.1: here it is 0.2"),
@@ -36,7 +39,7 @@ def radius(answer: Any) -> str | None:
     return f"{why or f'you say {say(found)}: which factor does the distance grow by in one step?'}."
 
 
-# --- the largest stretch -------------------------------------------------------------------------------------
+# --- the largest stretch --------------------------------------------------------------------------------
 
 
 def _stretch_mistakes(w: Floats) -> Iterator[tuple[Any, str]]:
@@ -49,15 +52,24 @@ def _stretch_mistakes(w: Floats) -> Iterator[tuple[Any, str]]:
     if len(s) > 1:
         yield s[1], "that is the second singular value"
     yield float(abs(w).max()), "that is the largest entry"
-    yield float(np.sqrt((w**2).sum(0)).max()), "that is the longest column: a mix of columns is stretched more"
+    yield (
+        float(np.sqrt((w**2).sum(0)).max()),
+        "that is the longest column: a mix of columns is stretched more",
+    )
     yield float(np.sqrt((w**2).sum(1)).max()), "that is the longest row: a mix of rows is stretched more"
     yield float(abs(w).sum(1).max()), "that is the largest sum of a row's sizes, another norm"
     yield float(abs(w).sum(0).max()), "that is the largest sum of a column's sizes, another norm"
     if w.shape[0] == w.shape[1]:
-        yield float(abs(np.linalg.eigvals(w)).max()), "that is an eigenvalue: multiply by W and by its transpose in turn"
+        yield (
+            float(abs(np.linalg.eigvals(w)).max()),
+            "that is an eigenvalue: multiply by W and by its transpose in turn",
+        )
     for shape, turned in ((w.shape[1], w), (w.shape[0], w.T)):
         first = np.ones(shape) / math.sqrt(shape)
-        yield float(np.linalg.norm(turned @ first)), "that is how far the first vector is stretched: go on turning it"
+        yield (
+            float(np.linalg.norm(turned @ first)),
+            "that is how far the first vector is stretched: go on turning it",
+        )
 
 
 @exercise("gan_stability.stretch")
@@ -72,11 +84,13 @@ def stretch(answer: Any) -> str | None:
         found = number(answer(w.copy(), n_step), "the stretch")
         if same(-found, sizes[0], 1e-4):
             return "the size is right and the sign is not: v and u have to be of one round, v = W u."
-        compare(found, float(sizes[0]), f"for a matrix {shape} and {n_step} rounds", _stretch_mistakes(w), 1e-4)
+        compare(
+            found, float(sizes[0]), f"for a matrix {shape} and {n_step} rounds", _stretch_mistakes(w), 1e-4
+        )
     return None
 
 
-# --- the slope of a choice -----------------------------------------------------------------------------------
+# --- the slope of a choice ------------------------------------------------------------------------------
 
 
 def _estimates(q: Floats, f: Floats, drawn: Any, baseline: float) -> Iterator[tuple[Any, str]]:
@@ -87,16 +101,29 @@ def _estimates(q: Floats, f: Floats, drawn: Any, baseline: float) -> Iterator[tu
     yield ((f[drawn] + baseline)[:, None] * (hot - q)).mean(0), "the baseline is added: it is taken away"
     yield (gain * (hot - q)).sum(0), "that is the sum over the draws: take their mean"
     yield (gain * hot).mean(0), "∇ log q_k with respect to the logits is onehot(k) − q: the − q is missing"
-    yield (gain * hot / q).mean(0), "that is the slope with respect to the probabilities: asked is that of the logits"
-    yield (gain * (hot - q) * q).mean(0), "weighted by q once more: the draws come as often as q says already"
-    yield (gain * (hot - q) * q[drawn][:, None]).mean(0), (
-        "weighted by q once more: the draws come as often as q says already"
+    yield (
+        (gain * hot / q).mean(0),
+        "that is the slope with respect to the probabilities: asked is that of the logits",
     )
-    yield (gain * np.log(q)[drawn][:, None] * (hot - q)).mean(0), "the slope of log q is meant, not log q times it"
+    yield (gain * (hot - q) * q).mean(0), "weighted by q once more: the draws come as often as q says already"
+    yield (
+        (gain * (hot - q) * q[drawn][:, None]).mean(0),
+        ("weighted by q once more: the draws come as often as q says already"),
+    )
+    yield (
+        (gain * np.log(q)[drawn][:, None] * (hot - q)).mean(0),
+        "the slope of log q is meant, not log q times it",
+    )
     own = f[drawn].mean()
-    yield ((f[drawn] - own)[:, None] * (hot - q)).mean(0), "use the baseline that is given, not the draws' mean"
+    yield (
+        ((f[drawn] - own)[:, None] * (hot - q)).mean(0),
+        "use the baseline that is given, not the draws' mean",
+    )
     yield q * (f - q @ f), "that is the exact slope: here it is to be estimated from the draws"
-    yield ((f[drawn] - baseline).mean() * (hot - q)).mean(0), "each draw goes with its own score: multiply, then mean"
+    yield (
+        ((f[drawn] - baseline).mean() * (hot - q)).mean(0),
+        "each draw goes with its own score: multiply, then mean",
+    )
     yield (gain * (hot - 1 / len(q))).mean(0), "that takes the words for equally likely: subtract q"
 
 
@@ -113,7 +140,7 @@ def reinforce(answer: Any) -> str | None:
     return None
 
 
-# --- a look ahead --------------------------------------------------------------------------------------------
+# --- a look ahead ---------------------------------------------------------------------------------------
 
 Slopes = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -134,11 +161,17 @@ def _steps(slopes: Slopes, x: float, y: float, rate: float) -> Iterator[tuple[An
     yield (x + rate * p, y + rate * q), "the look ahead goes a whole slope far: one rate times it"
     p, q = slopes(x + rate * a, y)[0], slopes(x, y + rate * b)[1]
     yield (x + rate * p, y + rate * q), "each player looks ahead alone: the other moves, too"
-    yield (x + rate * slopes(x, v)[0], y + rate * slopes(u, y)[1]), "each looks at the other's move alone, not at its own"
+    yield (
+        (x + rate * slopes(x, v)[0], y + rate * slopes(u, y)[1]),
+        "each looks at the other's move alone, not at its own",
+    )
     p, q = slopes(x - rate * a, y - rate * b)
     yield (x + rate * p, y + rate * q), "that looks back: go along the slopes"
     first = x + rate * c
-    yield (first, y + rate * slopes(first, v)[1]), "the second player's slope is taken anew: both at the place ahead"
+    yield (
+        (first, y + rate * slopes(first, v)[1]),
+        "the second player's slope is taken anew: both at the place ahead",
+    )
     yield (y + rate * d, x + rate * c), "x and y are exchanged"
     yield (c, d), "those are the slopes ahead: make a step with them"
 
@@ -151,7 +184,9 @@ def ahead(answer: Any) -> str | None:
         ("the game x² / 2 + 2 x y − y⁴ / 4", lambda x, y: (-x - 2 * y, 2 * x - y**3)),
         ("the game sin(x) y", lambda x, y: (-np.cos(x) * y, np.sin(x))),
     ]
-    for (name, slopes), (x, y, rate) in zip(games, ((1.2, -0.7, 0.15), (0.8, 0.6, 0.2), (0.5, 1.4, 0.3)), strict=True):
+    for (name, slopes), (x, y, rate) in zip(
+        games, ((1.2, -0.7, 0.15), (0.8, 0.6, 0.2), (0.5, 1.4, 0.3)), strict=True
+    ):
         a, b = slopes(x, y)
         c, d = slopes(x + rate * a, y + rate * b)
         found = array(answer(slopes, x, y, rate), (2,), "what you return, x and y,")

@@ -1,4 +1,4 @@
-"""The chapter on the stability of GANs: page = package and libraries, its explorer, answers for its checks."""
+"""The chapter on the stability of GANs: page = package and libraries, its explorer, answers for checks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def define(*cells: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(("rate", "brake"), [(0.1, 0.0), (0.3, 0.2), (0.02, 1.0)])
 def test_walk_equals_path(rule: str, rate: float, brake: float) -> None:
     walk = define("walk")["walk"]
-    np.testing.assert_allclose(walk(rule, 60, rate, brake, 0.7, -1.1), path(rule, 60, rate, brake, (0.7, -1.1)))
+    np.testing.assert_allclose(
+        walk(rule, 60, rate, brake, 0.7, -1.1), path(rule, 60, rate, brake, (0.7, -1.1))
+    )
 
 
 def test_theory_equals_growth() -> None:
@@ -54,7 +56,9 @@ def test_spectral_equals_the_singular_value_and_keeps_its_vector() -> None:
 def test_spectral_has_the_slope_of_torchs() -> None:
     """σ depends on W: the slope of W/σ is not that of W divided by a constant."""
     page = define("bank", "spectral")
-    layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(4, 3, bias=False), n_power_iterations=100)
+    layer = torch.nn.utils.parametrizations.spectral_norm(
+        torch.nn.Linear(4, 3, bias=False), n_power_iterations=100
+    )
     w = layer.parametrizations.weight.original.detach().T[None].clone().requires_grad_()
     x = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
     out = x @ page["Spectral"](True, 200)([w, torch.zeros(1, 1, 3)])[0][0]
@@ -113,7 +117,9 @@ def test_the_slope_passes_through_soft_choices_alone() -> None:
     page = speakers()
     net = page["begin"](page["SPEAKER"], 7)
     soft = page["speak"](net, 4, torch.Generator().manual_seed(0), tau=1.0)
-    assert torch.equal(soft.detach().round(decimals=4), page["speak"](net, 4, torch.Generator().manual_seed(0)))
+    assert torch.equal(
+        soft.detach().round(decimals=4), page["speak"](net, 4, torch.Generator().manual_seed(0))
+    )
     assert soft.requires_grad
     assert not page["speak"](net, 4, torch.Generator().manual_seed(0)).requires_grad
 
@@ -123,7 +129,8 @@ def test_a_table_of_the_truth_is_judged_perfect() -> None:
     assert len(page["language"]) == 192
     assert page["truth"].sum() == pytest.approx(1, abs=1e-5)
     for sentence in page["language"]:
-        assert (sentence[0] != "a" or not sentence[1].endswith("s")) and (sentence[0] != "two" or sentence[1][-1] == "s")
+        assert sentence[0] != "a" or not sentence[1].endswith("s")
+        assert sentence[0] != "two" or sentence[1].endswith("s")
         assert sentence[1].rstrip("s") != sentence[4].rstrip("s")
         assert (sentence[1][-1] == "s") != (sentence[2][-1] == "s")
 
@@ -132,7 +139,9 @@ def test_a_table_of_the_truth_is_judged_perfect() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(rule=st.sampled_from(RULES), rate=st.floats(0.02, 0.5), brake=st.floats(0, 1), steps=st.integers(10, 300))
+@given(
+    rule=st.sampled_from(RULES), rate=st.floats(0.02, 0.5), brake=st.floats(0, 1), steps=st.integers(10, 300)
+)
 def test_explorer_equals_path(engine: Engine, rule: str, rate: float, brake: float, steps: int) -> None:
     found = engine.compute("rotation", {"rule": rule, "rate": rate, "brake": brake, "steps": steps})
     points = path(rule, steps, rate, brake)
@@ -283,7 +292,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("reinforce", lambda q, f, k, b: reinforce(q, f, k, f[k].mean()), "draws' mean"),
     ("reinforce", lambda q, f, k, b: q * (f - q @ f), "exact slope"),
     ("reinforce", lambda q, f, k, b: (f[k] - b).mean() * (hot(q, k) - q).mean(0), "its own score"),
-    ("reinforce", lambda q, f, k, b: ((f[k] - b)[:, None] * (hot(q, k) - 1 / len(q))).mean(0), "equally likely"),
+    (
+        "reinforce",
+        lambda q, f, k, b: ((f[k] - b)[:, None] * (hot(q, k) - 1 / len(q))).mean(0),
+        "equally likely",
+    ),
     (
         "reinforce",
         lambda q, f, k, b: ((f[k] - b)[:, None] * np.log(q)[k][:, None] * (hot(q, k) - q)).mean(0),
@@ -295,7 +308,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("ahead", in_turn, "alternating"),
     ("ahead", mean_of_both, "the mean of both"),
     ("ahead", lambda s, x, y, r: ahead(s, x, y, -r), "expected"),
-    ("ahead", lambda s, x, y, r: tuple(2 * p - q for p, q in zip((x, y), ahead(s, x, y, r), strict=True)), "add them"),
+    (
+        "ahead",
+        lambda s, x, y, r: tuple(2 * p - q for p, q in zip((x, y), ahead(s, x, y, r), strict=True)),
+        "add them",
+    ),
     ("ahead", lambda s, x, y, r: ahead(s, x, y, r)[::-1], "exchanged"),
     ("ahead", lambda s, x, y, r: s(*plain(s, x, y, r)), "make a step"),
     (
@@ -303,6 +320,10 @@ WRONG: list[tuple[str, Any, str]] = [
         lambda s, x, y, r: (x + r * s(x + r * s(x, y)[0], y)[0], y + r * s(x, y + r * s(x, y)[1])[1]),
         "looks ahead alone",
     ),
-    ("ahead", lambda s, x, y, r: tuple(p + q for p, q in zip((x, y), s(*plain(s, x, y, r)), strict=True)), "rate is missing"),
+    (
+        "ahead",
+        lambda s, x, y, r: tuple(p + q for p, q in zip((x, y), s(*plain(s, x, y, r)), strict=True)),
+        "rate is missing",
+    ),
     ("ahead", lambda s, x, y, r: plain(s, *plain(s, x, y, r), r)[0], "expected"),
 ]
