@@ -93,6 +93,34 @@ def test_losses_are_those_of_the_papers() -> None:
     torch.testing.assert_close(maker(b2)[..., 0], -q[..., 0] + 0.1 * q[..., 1].log())
 
 
+def test_gradients_are_cut_run_by_run_and_keep_their_direction() -> None:
+    cut = define("bank", "losses", "penalties", "spectral", "recipe")["cut"]
+    slopes = [torch.randn(3, 4, 5), torch.randn(3, 1, 5)]
+    slopes[0][1], slopes[1][1] = 1e-4 * slopes[0][1], 1e-4 * slopes[1][1]  # one run is short already
+    short = cut(slopes, 0.1)
+    flat = [torch.cat([part.flatten(1) for part in parts], 1) for parts in (slopes, short)]
+    lengths = flat[1].norm(dim=1)
+    torch.testing.assert_close(lengths[[0, 2]], torch.full((2,), 0.1))
+    torch.testing.assert_close(flat[1][1], flat[0][1])
+    torch.testing.assert_close(F.cosine_similarity(*flat, dim=1), torch.ones(3))
+    assert cut(slopes, 0.0) is slopes
+
+
+def test_each_run_has_its_own_rate_and_no_run_moves_another() -> None:
+    page = define("bank")
+    net = page["begin"]([2, 3, 1], 0)
+    torch.testing.assert_close(net[0][:8], net[0][8:])  # the same starts at each rate
+    before = [part.detach().clone() for part in net]
+    slopes = [torch.zeros_like(part) for part in net]
+    slopes[0][2], slopes[0][10] = 1.0, 1.0
+    page["Adam"](net, page["rate"]).step(slopes)
+    moved = (net[0] - before[0]).detach().abs().amax((1, 2))
+    assert moved.nonzero().flatten().tolist() == [2, 10]
+    torch.testing.assert_close(
+        moved[[2, 10]], torch.tensor([3e-3, 9e-3]), rtol=1e-3, atol=0
+    )  # Adam's first step
+
+
 def speakers() -> dict[str, Any]:
     import itertools
 
