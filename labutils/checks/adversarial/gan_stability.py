@@ -36,7 +36,7 @@ def radius(answer: Any) -> str | None:
         ((1 - 0.04 + 0.0016) ** 50, "that is extragradient: asked is both at once"),
     ]
     why = slip(found, mistakes, 2e-3)
-    return f"{why or f'you say {say(found)}: which factor does the distance grow by in one step?'}."
+    return f"{why}." if why else f"you say {say(found)}: which factor does the distance grow by in one step?"
 
 
 # --- the largest stretch --------------------------------------------------------------------------------
@@ -48,6 +48,7 @@ def _stretch_mistakes(w: Floats) -> Iterator[tuple[Any, str]]:
     yield float(np.sqrt((s**2).sum())), "that is the Frobenius norm, the root of all squared entries"
     yield float(s.sum()), "that is the sum of all singular values: asked is the largest"
     yield s[-1], "that is the smallest singular value: power iteration turns to the largest"
+    yield 1.0, "that is the length of u, which is kept at 1: asked is that of w @ u"
     yield 1 / s[0], "that is 1/σ, by which the matrix is multiplied later"
     if len(s) > 1:
         yield s[1], "that is the second singular value"
@@ -124,6 +125,8 @@ def _estimates(q: Floats, f: Floats, drawn: Any, baseline: float) -> Iterator[tu
         ((f[drawn] - baseline).mean() * (hot - q)).mean(0),
         "each draw goes with its own score: multiply, then mean",
     )
+    own_q = q[drawn][:, None]
+    yield (gain * (hot - own_q)).mean(0), "− q is that of each word j, not that of the word drawn"
     yield (gain * (hot - 1 / len(q))).mean(0), "that takes the words for equally likely: subtract q"
 
 
@@ -154,6 +157,10 @@ def _steps(slopes: Slopes, x: float, y: float, rate: float) -> Iterator[tuple[An
     yield (x + rate * a, y + rate * slopes(u, y)[1]), "alternating steps: both players look ahead at once"
     yield (x - rate * c, y - rate * d), "the slopes say where each wants to go: add them"
     yield (x + rate * (2 * a - c), y + rate * (2 * b - d)), "now and ahead are exchanged, and doubled"
+    yield (
+        (x + rate * (2 * c - a), y + rate * (2 * d - b)),
+        "twice the slopes ahead, less those here: take them once",
+    )
     yield (x + rate * (a + c) / 2, y + rate * (b + d) / 2), "the mean of both slopes: take those ahead alone"
     yield (x + rate * (a + c), y + rate * (b + d)), "both slopes are added: take those ahead alone"
     yield (x + c, y + d), "the rate is missing in the second half"

@@ -310,6 +310,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("stretch", lambda w, n: abs(np.linalg.eigvals(w)).max(), "eigenvalue"),
     ("stretch", lambda w, n: np.linalg.norm(w @ np.full(w.shape[1], w.shape[1] ** -0.5)), "go on turning"),
     ("stretch", lambda w, n: w / values(w)[0], "expected one number"),
+    ("stretch", lambda w, n: 1.0, "length of u"),
     ("reinforce", lambda q, f, k, b: -reinforce(q, f, k, b), "signs are turned"),
     ("reinforce", lambda q, f, k, b: reinforce(q, f, k, 0), "baseline is missing"),
     ("reinforce", lambda q, f, k, b: reinforce(q, f, k, -b), "taken away"),
@@ -331,10 +332,22 @@ WRONG: list[tuple[str, Any, str]] = [
         "slope of log q",
     ),
     ("reinforce", lambda q, f, k, b: (f[k] - b)[:, None] * (hot(q, k) - q), "shape"),
+    (
+        "reinforce",
+        lambda q, f, k, b: ((f[k] - b)[:, None] * (hot(q, k) - q[k][:, None])).mean(0),
+        "word drawn",
+    ),
     ("ahead", plain, "never looks"),
     ("ahead", two_steps, "two steps in a row"),
     ("ahead", in_turn, "alternating"),
     ("ahead", mean_of_both, "the mean of both"),
+    (
+        "ahead",
+        lambda s, x, y, r: tuple(
+            p + r * (2 * c - a) for p, a, c in zip((x, y), s(x, y), s(*plain(s, x, y, r)), strict=True)
+        ),
+        "take them once",
+    ),
     ("ahead", lambda s, x, y, r: ahead(s, x, y, -r), "expected"),
     (
         "ahead",
