@@ -205,7 +205,7 @@ LAYERS = (  # a module uses those of earlier lines only
     {"autograd", "information", "svg"},
     {"calibration", "evaluation", "figures"},
     {"explorers", "records", "runtime", "text"},
-    {"coding", "data", "encodings"},
+    {"adversarial", "coding", "data", "encodings", "games"},
     {"models"},
     {"generation", "lockers", "multitask", "objectives", "preferences", "refusals", "shift", "training"},
     {"checks", "pocket"},
