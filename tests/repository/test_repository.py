@@ -207,7 +207,17 @@ LAYERS = (  # a module uses those of earlier lines only
     {"explorers", "records", "runtime", "text"},
     {"coding", "data", "encodings"},
     {"models"},
-    {"generation", "lockers", "multitask", "objectives", "preferences", "refusals", "shift", "training"},
+    {
+        "adversarial",
+        "generation",
+        "lockers",
+        "multitask",
+        "objectives",
+        "preferences",
+        "refusals",
+        "shift",
+        "training",
+    },
     {"checks", "cli", "pocket"},
 )
 
