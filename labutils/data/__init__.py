@@ -15,7 +15,7 @@ from labutils.data.catalogue import find
 from labutils.data.download import DataError
 from labutils.data.parse import OPINION_FILES
 
-__all__ = ["DataError", "Opinions", "fetch", "load_opinions", "load_text"]
+__all__ = ["DataError", "Digits", "Opinions", "fetch", "load_digits", "load_opinions", "load_text"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,17 @@ class Opinions:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Pictures of handwritten digits, in an order in which classes are mixed."""
+
+    pictures: NDArray[np.uint8]  # (n, side, side), 0 is the paper
+    labels: NDArray[np.int64]  # (n,)
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
 def load_text(name: str) -> str:
@@ -54,3 +65,14 @@ def load_opinions(domain: str) -> Opinions:
     rows = (line.split("\t") for line in fetch("opinions_en").read_text(encoding="utf-8").split("\n"))
     ratings, texts = zip(*((float(rating), text) for of, rating, text in rows if of == domain), strict=True)
     return Opinions(list(texts), np.array(ratings))
+
+
+def load_digits() -> Digits:
+    """5,000 digits of MNIST (LeCun et al., 1998), 28 × 28 pixels from 0 to 255, 500 of each class.
+
+    The file has them class by class; here they are dealt in turn: 0, 1, … 9, 0, 1, … DataError as in
+    `load_text`.
+    """
+    rows = np.frombuffer(fetch("mnist").read_bytes(), dtype=np.uint8).reshape(-1, 785)
+    order = np.argsort(rows[:, -1], kind="stable").reshape(10, -1).T.flatten()
+    return Digits(rows[order, :-1].reshape(-1, 28, 28), rows[order, -1].astype(np.int64))
