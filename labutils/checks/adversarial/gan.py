@@ -15,7 +15,7 @@ from labutils.checks.core import exercise
 def value(answer: Any) -> str | None:
     """−log 2 = −0.6931."""
     found = number(answer, "the value")
-    if same(found, -np.log(2), 1e-3, 0):
+    if same(found, -np.log(2), 6e-3, 0):  # −0.69 will do
         return None
     mistakes = [
         (np.log(2), "the sign: logarithms of probabilities are at most 0; this is the critic's loss, −V"),

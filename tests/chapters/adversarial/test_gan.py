@@ -176,9 +176,9 @@ def best_by_search(p: Any, q: Any, s: float, t: float) -> Any:
 
 
 RIGHT: dict[str, list[Any]] = {
-    "value": [-math.log(2), -0.6931, np.log(0.5), torch.tensor(0.5).log()],
+    "value": [-math.log(2), -0.6931, -0.69, np.log(0.5), torch.tensor(0.5).log()],
     "recall": [recall, recall_by_loops, recall_by_torch, recall_by_sklearn],
-    "best_smoothed": [best, best_by_lists, best_by_torch],
+    "best_smoothed": [best, best_by_lists, best_by_torch, best_by_search],
 }
 
 WRONG: list[tuple[str, Any, str]] = [
