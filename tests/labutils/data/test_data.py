@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import hashlib
 import importlib.metadata
 import io
@@ -206,6 +207,17 @@ def test_news_groups_become_one_table() -> None:
         parse.news_groups(zipped(files))
 
 
+def test_digits_are_785_bytes_each() -> None:
+    lines = [",".join(map(str, [*range(200), *[0] * 584, label])) for label in (7, 3)]
+    packed = gzip.compress(("\n".join(lines) + "\n").encode())
+    rows = np.frombuffer(parse.digits(packed), dtype=np.uint8).reshape(2, 785)
+    assert rows[:, -1].tolist() == [7, 3]
+    assert (rows[:, :200] == np.arange(200)).all()
+    for broken in (lines[0] + ",1", lines[0].replace("199", "256"), lines[0].replace("199", "x")):
+        with pytest.raises(ValueError, match=r"784|256|byte|invalid"):
+            parse.digits(gzip.compress(broken.encode()))
+
+
 # --- the catalogue ------------------------------------------------------------------------------------------
 
 
@@ -283,6 +295,7 @@ class TestRealEntries:
             data.load_text(name)
         data.load_opinions("film")
         data.load_news("test")
+        data.load_digits()
 
     @pytest.mark.parametrize("name", TEXTS)
     def test_texts_are_normal_and_clean(self, name: str) -> None:
@@ -377,3 +390,13 @@ class TestRealEntries:
             assert weights == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
             assert json.loads(files.read("config.json"))["hidden_size"] == 384
             assert len(json.loads(files.read("tokenizer.json"))["model"]["vocab"]) == 30_522
+
+    def test_digits(self) -> None:
+        found = data.load_digits()
+        assert found.pictures.shape == (len(found), 28, 28) == (5000, 28, 28)
+        assert found.labels[:12].tolist() == [*range(10), 0, 1]
+        assert np.bincount(found.labels).tolist() == [500] * 10
+        assert (found.pictures.min(), found.pictures.max()) == (0, 255)
+        assert found.pictures[:, 0].max() == 0  # MNIST's margin
+        ink = [found.pictures[found.labels == k].mean() for k in (0, 1)]
+        assert ink[0] > 2 * ink[1]
