@@ -25,6 +25,8 @@ SINGLE = "# --- single chapters"  # pins that concern only the notebooks that im
 # How the second run differs from the first: other libraries, and how they are put in place.
 ELSEWHERE = ("tests/support/colab.py", "tests/support/lend.py")
 SHELF = "labutils/models/pretrained.py"  # names every model: which of them a chapter loads, it says itself
+LOADERS = "labutils/data/__init__.py"  # a function or two for each kind of data: of them those that are named
+PARSERS = "labutils/data/parse.py"  # what they make is pinned by the sum in an entry: of it the constants
 POCKET = "pocket-"  # pocket-gpt lies in labutils/pocket/gpt
 
 
@@ -165,6 +167,41 @@ def _walk(tree: ast.AST) -> Iterator[ast.AST]:
         open_ += ast.iter_child_nodes(node)
 
 
+def identifiers(source: str) -> set[str]:
+    """Return the names that a piece of code uses, imports or reads from something else."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def definitions(source: str, names: set[str], kinds: tuple[type, ...]) -> str:
+    """Return of a module what defines one of `names`, or what these name in turn, without docstrings."""
+    rest: list[tuple[str, ast.stmt]] = []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            rest.append((node.name, node))
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            rest.append((ast.unparse(target), node))
+    rest = [(name, node) for name, node in rest if isinstance(node, kinds) and not name.startswith("__")]
+    kept: list[str] = []
+    while found := [node for name, node in rest if name in names]:
+        rest = [(name, node) for name, node in rest if name not in names]
+        for node in found:
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(inner) is not None:
+                    inner.body = inner.body[1:] or [ast.Pass()]
+            kept.append(ast.unparse(node))
+            names = names | identifiers(kept[-1])
+    return "\n".join(sorted(kept))
+
+
 def pins(root: Path, imported: set[str]) -> str:
     """Return the pins of what notebooks run with, and those for single chapters that are among `imported`."""
     text = (root / "requirements.txt").read_text(encoding="utf-8")
@@ -193,6 +230,14 @@ def code_key(path: Path, root: Path = ROOT) -> str:
     files = sorted(package.reached(source))
     catalogue = package.folder / "data/catalogue.py"  # of it only the entries that are named: others may come
     texts = {file: file.read_text(encoding="utf-8") for file in files if file != catalogue}
+    loaders, parsers = root / LOADERS, root / PARSERS
+    names = identifiers(source)
+    for file, text in texts.items():
+        names |= identifiers(text) if file.suffix == ".py" and file not in (loaders, parsers) else set()
+    for file, kinds in ((loaders, (ast.stmt,)), (parsers, (ast.Assign, ast.AnnAssign))):
+        if file in texts:
+            texts[file] = definitions(texts[file], names, kinds)
+            names |= identifiers(texts[file])
     code_ = [source, *(texts[file] for file in texts if file.suffix == ".py" and file != root / SHELF)]
     named = package.data_sets(code_)
     parts = [source, pins(root, imports(code_))]
@@ -214,7 +259,9 @@ def key(path: Path, root: Path = ROOT) -> str:
 
 
 def page_key(path: Path) -> str:
-    """Return the hash of a page's source, a notebook's pictures included, which the browser shows."""
+    """Return the hash of a page's source, which the browser shows; of a notebook that is its cells."""
+    if path.suffix == ".ipynb":
+        return digest([json.dumps(json.loads(path.read_bytes())["cells"], sort_keys=True)])
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

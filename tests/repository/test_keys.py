@@ -38,9 +38,12 @@ def root(tmp_path: Path) -> Path:
         "labutils/figures.py": "STYLE = 1\n",
         "labutils/unreached.py": "A = 1\n",
         "labutils/text.py": "B = 1\ndef f():\n    import used.part\n",
-        "labutils/data/__init__.py": "from labutils.data.catalogue import Entry\n",
+        "labutils/data/__init__.py": "from labutils.data.catalogue import Entry\n"
+        "from labutils.data.parse import KINDS\n__all__ = ['load_text', 'load_other']\n"
+        "class Texts:\n    n = 1\n"
+        "def load_text(name):\n    'Says so.'\n    return Texts(), KINDS\ndef load_other():\n    return 1\n",
         "labutils/data/catalogue.py": CATALOGUE,
-        "labutils/data/parse.py": "C = 1\n",
+        "labutils/data/parse.py": "KINDS = 1\nOTHERS = 1\ndef read(member):\n    return 1\n",
         "labutils/models/__init__.py": "",
         "labutils/models/ngram.py": "from labutils.text import B\nclass NGramModel: ...\n",
         "labutils/models/recurrent.py": "D = 1\n",
@@ -117,7 +120,11 @@ REACHED = {
     ),
     "this model's tokenizer": replace("labutils/pocket/gpt/tokenizer.json", "{}", "{ }"),
     "what loads models": replace("labutils/models/pretrained.py", "SHELF", "MODELS"),
-    "what reads data": replace("labutils/data/parse.py", "1", "2"),
+    "the function that loads its data": replace(
+        "labutils/data/__init__.py", "return Texts()", "return Texts"
+    ),
+    "a class that this function names": replace("labutils/data/__init__.py", "n = 1", "n = 2"),
+    "a constant that it names": replace("labutils/data/parse.py", "KINDS = 1", "KINDS = 2"),
     "the catalogue's own code": replace("labutils/data/catalogue.py", "class Entry", "class Entry "),
     "a pin of the notebooks": replace("requirements.txt", "numpy==2.0", "numpy==2.1"),
     "a single chapter's pin that it imports": replace("requirements.txt", "\nused==1.0", "\nused==1.1"),
@@ -129,6 +136,13 @@ NOT_REACHED = {
     "another chapter's checks": replace("labutils/checks/part/other.py", "1", "2"),
     "another explorer": replace("labutils/explorers/still.js", "still", "stands"),
     "another trained model": replace("labutils/pocket/bert/model.safetensors", "weights", "others"),
+    "a function for other data": replace(
+        "labutils/data/__init__.py", "other():\n    return 1", "other(): ..."
+    ),
+    "one more such function": replace("labutils/data/__init__.py", "'load_other']", "'load_other', 'new']"),
+    "what a function says of itself": replace("labutils/data/__init__.py", "Says so.", "Says more."),
+    "a parser, whose result has a sum": replace("labutils/data/parse.py", "return 1", "return 2"),
+    "a constant that it does not name": replace("labutils/data/parse.py", "OTHERS = 1", "OTHERS = 2"),
     "another data set": replace("labutils/data/catalogue.py", "size=2", "size=3"),
     "one more data set": replace(
         "labutils/data/catalogue.py", "    Entry(name='o", "    Entry(name='new'),\n    Entry(name='o"
@@ -183,6 +197,14 @@ def test_a_picture_drawn_again_changes_nothing(root: Path) -> None:
     cell(0, outputs=picture("BBBB"))(root)
     assert keys.key(path, root) == before
     assert keys.page_key(path) != page
+
+
+def test_marks_in_a_notebooks_metadata_are_not_on_its_page(root: Path) -> None:
+    path = root / "notebooks/part/thrown.ipynb"
+    before, notebook = keys.page_key(path), nbformat.read(path, as_version=4)
+    notebook.metadata["labutils"] = {"reached_sha256": "of yesterday"}
+    nbformat.write(notebook, path)
+    assert keys.page_key(path) == before
 
 
 def test_the_books_own_chapters_reach_what_they_import() -> None:
