@@ -122,6 +122,7 @@ _ENTRIES = [
         description="what each of 15 to 99 people said of every snippet of opinions_en",
         parser=parse.opinion_ratings,
         parsed_sha256="0276225bfdfc494efced73a75a652c8d485505300c70ebc911c30379de0f2bf0",
+        suffix=".tsv",
         reader="data.load_ratings",
     ),
     Entry(

@@ -1,6 +1,6 @@
 // Best-of-n by a measured score: what the measured and the true score of the chosen reply are, in the mean.
-// The true score is standard normal, the measured one is true + noise · error. Both means are integrals over grids, as
-// on the page notebooks/limits/competing_objectives.ipynb.
+// The true score is standard normal, the measured one is true + noise · error. Both means are integrals over grids.
+// Mirrors best_of_n of the page notebooks/limits/competing_objectives.ipynb.
 (() => {
   "use strict";
   const LARGEST = 1024;
