@@ -45,7 +45,7 @@
         [["box", "grey see-through", "p, real"], ["line", "green thick", "q, made"], ["line", "orange dashed", "best critic"]]);
       const from = 60, room = pen.width - from - 60, middle = below + 28;
       pen.text(from - 8, middle + 4, "JS", "end small");
-      pen.rect(from, middle - 8, room, 16, "hollow");
+      pen.rect(from, middle - 8, room, 16, "hollow grey");
       pen.rect(from, middle - 8, (room * js) / Math.LN2, 16, "blue");
       pen.text(from + room + 6, middle + 4, js.toFixed(2), "small bold");
       pen.height = below + 46;

@@ -41,7 +41,7 @@
       const wide = pen.width >= 480, side = Math.min(280, pen.width - 40), left = 34, top = 26;
       const reach = Math.min(FAR, Math.max(1.6, ...radii.filter((radius) => radius <= FAR)));
       const x = (value) => left + side / 2 + (value / reach) * (side / 2), y = (value) => top + side / 2 - (value / reach) * (side / 2);
-      pen.text(left, 14, "the critic y, upwards, against the generator x", "small quiet");
+      pen.text(left, 14, "critic y (up), generator x", "small quiet");
       pen.line(x(-reach), y(0), x(reach), y(0), "faint");
       pen.line(x(0), y(-reach), x(0), y(reach), "faint");
       const inside = points.findIndex(([a, b]) => Math.max(Math.abs(a), Math.abs(b)) > reach);
