@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import nbformat
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from matplotlib import pyplot as plt
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
 import book
 import execute
-from book_drawings import VARIABLES
+from book_drawings import VARIABLES, lighten
 from browser import BROWSER_TESTS, Visit, chapters, serve, wait_until
 from labutils import figures, show_explorer
 from places import ROOT
@@ -98,6 +103,44 @@ def page_of(tiny: Path) -> BeautifulSoup:
     return BeautifulSoup((tiny / "tiny.html").read_text("utf-8"), "html.parser")
 
 
+# --- pictures within a figure
+
+
+def packed(picture: Image.Image) -> str:
+    """A picture's address as matplotlib writes it."""
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def lightened(*addresses: str) -> list[str]:
+    root = ElementTree.Element("svg")
+    for address in addresses:
+        ElementTree.SubElement(root, "image", href=address)
+    lighten(root)
+    return [image.get("href", "") for image in root]
+
+
+def test_pictures_keep_their_pixels_in_fewer_bytes() -> None:
+    rng = np.random.default_rng(0)
+    grey = rng.integers(0, 256, (40, 60, 1)).repeat(3, 2)
+    veil = rng.integers(0, 256, (40, 60, 1))  # colours beneath what cannot be seen count, too
+    pictures = [np.concatenate([grey, veil], 2), np.concatenate([grey, 0 * veil + 255], 2)]
+    pictures = [Image.fromarray(picture.astype(np.uint8)) for picture in pictures]
+    stored = [packed(picture) for picture in pictures]
+    for picture, before, after in zip(pictures, stored, lightened(*stored), strict=True):
+        kind, _, body = after.partition(",")
+        assert kind == "data:image/webp;base64"
+        assert len(after) < 0.8 * len(before)
+        again = Image.open(io.BytesIO(base64.b64decode(body)))
+        np.testing.assert_array_equal(np.asarray(again.convert("RGBA")), np.asarray(picture))
+
+
+def test_what_is_no_picture_or_smaller_already_stays() -> None:
+    smallest = "data:image/webp;base64,UklGRg=="
+    assert lightened("#panel", smallest) == ["#panel", smallest]
+
+
 # --- what stands in the page
 
 
@@ -150,7 +193,7 @@ def test_colours_are_variables_but_for_heat_maps(page_of: BeautifulSoup) -> None
     }
     fills = {text.get_text(): text.get("fill") for text in page_of.select("figure.key-figure text")}
     assert (fills["dark"], fills["light"]) == ("#ffffff", None)  # on the map, whatever the page's mode
-    assert "data:image/png" in drawn
+    assert "data:image/webp" in drawn
 
 
 def test_every_variable_has_a_value_for_light_and_for_dark() -> None:
