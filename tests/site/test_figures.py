@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page
 
 import book
 import execute
-from book_drawings import VARIABLES, lighten
+from book_drawings import VARIABLES, lighten, stepwise
 from browser import BROWSER_TESTS, Visit, chapters, serve, wait_until
 from labutils import figures, show_explorer
 from places import ROOT
@@ -103,7 +103,7 @@ def page_of(tiny: Path) -> BeautifulSoup:
     return BeautifulSoup((tiny / "tiny.html").read_text("utf-8"), "html.parser")
 
 
-# --- pictures within a figure
+# --- pictures and paths within a figure
 
 
 def packed(picture: Image.Image) -> str:
@@ -134,6 +134,33 @@ def test_pictures_keep_their_pixels_in_fewer_bytes() -> None:
         assert len(after) < 0.8 * len(before)
         again = Image.open(io.BytesIO(base64.b64decode(body)))
         np.testing.assert_array_equal(np.asarray(again.convert("RGBA")), np.asarray(picture))
+
+
+def ends(path: str, *, steps: bool) -> list[tuple[str, tuple[float, ...]]]:
+    """The commands of a path with their numbers, where it leads in absolute numbers."""
+    made, here, start = [], np.zeros(2), np.zeros(2)
+    for command, rest in re.findall(r"([a-zA-Z])([^a-zA-Z]*)", path):
+        points = np.array(re.findall(r"-?\d*\.?\d+", rest), float).reshape(-1, 2)
+        points = points + here if steps else points
+        made.append((command.upper(), tuple(points.round(2).ravel())))
+        here = start if command in "Zz" else points[-1]
+        start = here if command in "Mm" else start
+    return made
+
+
+def test_paths_in_steps_lead_where_they_led() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        path = ""
+        for command, n_number in zip("MLLCLZLQMCLZ", (2, 2, 2, 6, 2, 0, 2, 4, 2, 6, 2, 0), strict=True):
+            path += command + " ".join(f"{x:.2f}" for x in rng.uniform(-500, 500, n_number))
+        short = stepwise(path)
+        assert ends(short, steps=True) == ends(path, steps=False)
+        assert len(short) < len(path) + 12
+    long = "M" + "L".join(f"{x:.2f} {300 - x / 3:.2f}" for x in np.linspace(100, 500, 200))
+    assert len(stepwise(long)) < 0.7 * len(long)
+    assert stepwise("M0.5 -0.25L1 0Z") == "m.5-.25l.5 .25z"
+    assert stepwise("M1 1A2 2 0 0 1 3 3") == "M1 1A2 2 0 0 1 3 3"  # an arc's first numbers are no points
 
 
 def test_what_is_no_picture_or_smaller_already_stays() -> None:
