@@ -23,7 +23,7 @@ import numpy as np
 from labutils.checks.answers import Wrong, same
 from labutils.coursework.wire import encode
 
-__all__ = ["Build", "Call", "Wrong", "as_case", "equal", "sent"]
+__all__ = ["Build", "Call", "Wrong", "as_case", "equal", "mistake", "sent", "tensor"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,33 @@ def equal(found: Any, expected: Any, rtol: float = 1e-4, atol: float = 1e-6) -> 
     if isinstance(expected, complex):
         return isinstance(found, int | float | complex) and bool(np.isclose(found, expected, rtol, atol))
     return same(found, expected, rtol, atol)
+
+
+def mistake(
+    found: Any,
+    expected: Mapping[str, Any],
+    words: Mapping[str, str],
+    otherwise: str,
+    *,
+    rtol: float = 1e-4,
+    atol: float = 1e-6,
+) -> str | None:
+    """Return None if `found` equals what is expected under "right", or else a sentence about the mistake.
+
+    `expected` also has, by name, what known mistakes give; the first that `found` equals has its sentence in
+    `words`. Any other result is told `otherwise`.
+    """
+    if equal(found, expected["right"], rtol, atol):
+        return None
+    made = (words[name] for name in words if equal(found, expected[name], rtol, atol))
+    return next(made, otherwise)
+
+
+def tensor(values: Any, dtype: str = "float32") -> Any:
+    """Return numbers as a tensor, as cases of functions on tensors need them; torch loads with the first."""
+    import torch
+
+    return torch.tensor(np.asarray(values), dtype=getattr(torch, dtype))
 
 
 def _numbers_only(value: Any) -> bool:

@@ -8,16 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labutils.checks.answers import array
-from labutils.coursework.cases import Build, Wrong, equal
+from labutils.coursework.cases import Build, Wrong, equal, mistake, tensor
 
 Floats = NDArray[np.float64]
 LIMITS = {"seconds": 180, "cell_seconds": 60, "question_seconds": 10}
-
-
-def _tensor(values: Any, dtype: str = "float32") -> Any:
-    import torch
-
-    return torch.tensor(np.asarray(values), dtype=getattr(torch, dtype))
 
 
 def _numbers(values: Any) -> Floats:
@@ -72,18 +66,15 @@ def reference_q1(personal: np.random.Generator) -> dict[str, int]:
 
 def compare_q1(found: Any, expected: dict[str, int]) -> str | None:
     number = array(found, ()).item()
-    if number == expected["right"]:
-        return None
-    for label, why in {
+    words = {
         "no bytes": "Every number of a tenant takes two bytes.",
         "no model": "The model itself is in memory as well.",
         "model counted in numbers": "Every number of the model takes two bytes, too.",
         "square": "Not all of the matrices are square: look at the table of their shapes.",
         "up": "The last tenant does not fit: a whole number, rounded down.",
-    }.items():
-        if number == expected[label]:
-            return why
-    return "This is not the number of tenants for this sheet: the rank times both sides, for three matrices a block."
+    }
+    other = "This is not the number of tenants for this sheet: the rank times both sides, for three matrices a block."
+    return mistake(number, expected, words, other, rtol=0, atol=0)
 
 
 # --- 2, a LoRA from a change
@@ -92,10 +83,10 @@ def compare_q1(found: Any, expected: dict[str, int]) -> str | None:
 def inputs_q2(rng: np.random.Generator) -> list[Any]:
     thin = rng.normal(size=(9, 3)) @ rng.normal(size=(3, 9))
     return [
-        (_tensor(rng.normal(size=(12, 8))), 3),
-        (_tensor(rng.normal(size=(6, 15))), 1),
-        (_tensor(rng.normal(size=(7, 7)), "float64"), 5),
-        (_tensor(thin), 4),
+        (tensor(rng.normal(size=(12, 8))), 3),
+        (tensor(rng.normal(size=(6, 15))), 1),
+        (tensor(rng.normal(size=(7, 7)), "float64"), 5),
+        (tensor(thin), 4),
     ]
 
 
@@ -128,9 +119,9 @@ def inputs_q3(rng: np.random.Generator) -> list[Any]:
         held = np.cumsum(sizes**2) / (sizes**2).sum()
         place = int(rng.integers(1, many - 1))
         share = float(held[place - 1] + 0.5 * (held[place] - held[place - 1]))
-        cases.append((_tensor(_spectrum(rng, rows, columns, sizes)), share))
+        cases.append((tensor(_spectrum(rng, rows, columns, sizes)), share))
     steep = _spectrum(rng, 8, 8, [9, 6, 5, 1])
-    return [*cases, (_tensor(steep), 0.3), (_tensor(steep), 0.98), (_tensor(steep, "float64"), 0.9)]
+    return [*cases, (tensor(steep), 0.3), (tensor(steep), 0.98), (tensor(steep, "float64"), 0.9)]
 
 
 def reference_q3(change: Any, share: float) -> dict[str, int]:
@@ -166,7 +157,7 @@ def inputs_q4(rng: np.random.Generator) -> list[Build]:
             name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items() if name != leave
         }
         init = {"d_in": d_in, "d_out": d_out, "rank": rank, "n_tenant": many, "alpha": alpha}
-        args = (_tensor(rng.normal(size=(len(tenant), 4, d_in))), _tensor(tenant, "int64"))
+        args = (tensor(rng.normal(size=(len(tenant), 4, d_in))), tensor(tenant, "int64"))
         return Build(init, state, args, wants=wants, strict=False)
 
     return [
@@ -228,8 +219,8 @@ def inputs_q5(rng: np.random.Generator) -> list[Any]:
     def adapters(d_in: int, d_out: int, *ranks: int) -> list[Any]:
         return [
             (
-                _tensor(rng.normal(size=(r, d_in))),
-                _tensor(rng.normal(size=(d_out, r))),
+                tensor(rng.normal(size=(r, d_in))),
+                tensor(rng.normal(size=(d_out, r))),
                 float(rng.choice([1, 3, 8])),
             )
             for r in ranks
@@ -274,14 +265,14 @@ def inputs_q6(rng: np.random.Generator) -> list[Any]:
         return _spectrum(rng, n, d, 8 * 0.6 ** np.arange(many))
 
     def thin(rank: int, d: int) -> Any:
-        return _tensor(rng.normal(size=(rank, d)))
+        return tensor(rng.normal(size=(rank, d)))
 
     return [
-        (thin(3, 7), _tensor(texts(20, 7)), 1),
-        (thin(2, 9), _tensor(texts(5, 9)), 3),
-        (thin(4, 6), _tensor(texts(6, 6)), 2),
-        (thin(2, 5), _tensor(texts(8, 5)), 0),
-        (_tensor(rng.normal(size=(1, 8)), "float64"), _tensor(texts(30, 8), "float64"), 4),
+        (thin(3, 7), tensor(texts(20, 7)), 1),
+        (thin(2, 9), tensor(texts(5, 9)), 3),
+        (thin(4, 6), tensor(texts(6, 6)), 2),
+        (thin(2, 5), tensor(texts(8, 5)), 0),
+        (tensor(rng.normal(size=(1, 8)), "float64"), tensor(texts(30, 8), "float64"), 4),
     ]
 
 
@@ -303,13 +294,10 @@ def reference_q6(a: Any, x: Any, k: int) -> dict[str, Floats]:
 
 def compare_q6(found: Any, expected: dict[str, Floats]) -> str | None:
     out = array(found, expected["right"].shape)
-    if equal(out, expected["right"], 1e-3, 1e-3):
-        return None
-    for label, why in {
+    words = {
         "kept": "What is kept is what was to be taken out.",
         "centred": "The mean has been subtracted from X: a change meets the vectors as they are.",
         "smallest": "These are the smallest directions of X: the largest are to be protected.",
-    }.items():
-        if equal(out, expected[label], 1e-3, 1e-3):
-            return why
-    return "Not the nearest matrix to A that takes the largest directions of X to zero."
+    }
+    other = "Not the nearest matrix to A that takes the largest directions of X to zero."
+    return mistake(out, expected, words, other, rtol=1e-3, atol=1e-3)

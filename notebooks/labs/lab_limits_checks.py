@@ -12,16 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labutils.checks.answers import array
-from labutils.coursework.cases import Build, equal
+from labutils.coursework.cases import Build, equal, mistake, tensor
 
 Floats = NDArray[np.float64]
 LIMITS = {"seconds": 180, "cell_seconds": 60, "question_seconds": 10}
-
-
-def _tensor(values: Any, dtype: str = "float32") -> Any:
-    import torch
-
-    return torch.tensor(np.asarray(values), dtype=getattr(torch, dtype))
 
 
 # --- 1, models that no weight finds
@@ -148,9 +142,9 @@ def inputs_q4(rng: np.random.Generator) -> list[Build]:
         shapes = {"trunk.weight": (width, d), "trunk.bias": (width,), "label.weight": (2, width)}
         shapes |= {"label.bias": (2,), "domain.weight": (domains, width), "domain.bias": (domains,)}
         state = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-        args = [_tensor(rng.normal(size=(7, d)))]
+        args = [tensor(rng.normal(size=(7, d)))]
         if method == "pulls":
-            args += [_tensor(rng.integers(0, many, 7), "int64") for many in (2, domains)]
+            args += [tensor(rng.integers(0, many, 7), "int64") for many in (2, domains)]
         init = {"d_in": d, "d_hidden": width, "n_domain": domains, "strength": strength}
         return Build(init, state, tuple(args), method=method, strict=False)
 
@@ -200,16 +194,13 @@ def compare_q4(found: Any, expected: dict[str, Any]) -> str | None:
         if equal(head, expected["turned"], 1e-3, 1e-4):
             return "The second head's own gradient is turned round as well: it should learn as usual."
         return "The gradient of the second head is not that of the cross-entropy."
-    if equal(trunk, expected["right"][0], 1e-3, 1e-4):
-        return None
-    for label, why in {
+    words = {
         "helped": "The sign: the trunk helps the second head where it should work against it.",
         "plain": "The second head's gradient enters the trunk unchanged.",
         "trunk": "The second head's gradient does not enter the trunk at all.",
-    }.items():
-        if equal(trunk, expected[label], 1e-3, 1e-4):
-            return why
-    return "The trunk's gradient is not that of the label less strength times that of the domain."
+    }
+    other = "The trunk's gradient is not that of the label less strength times that of the domain."
+    return mistake(trunk, expected | {"right": expected["right"][0]}, words, other, rtol=1e-3, atol=1e-4)
 
 
 # --- 5, mix and within
@@ -253,16 +244,13 @@ def _by_group(right: Any, group: Any, names: list[int]) -> tuple[list[float], li
 
 def compare_q5(found: Any, expected: dict[str, tuple[float, float]]) -> str | None:
     pair = array(found, (2,))
-    if equal(pair, expected["right"], 1e-4, 1e-5):
-        return None
-    for label, why in {
+    words = {
         "turned": "The other way round: first the mix, then what happened within.",
         "signs": "The signs: a change is away less home.",
         "other": "The mix is weighed by accuracies at home, what happened within by shares away.",
-    }.items():
-        if equal(pair, expected[label], 1e-4, 1e-5):
-            return why
-    return "Not the two parts: do they add up to the change, and do groups count by their shares?"
+    }
+    other = "Not the two parts: do they add up to the change, and do groups count by their shares?"
+    return mistake(pair, expected, words, other, atol=1e-5)
 
 
 # --- 6, the worst mix

@@ -8,18 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labutils.coursework.cases import Build, equal
+from labutils.coursework.cases import Build, equal, tensor
 
 LIMITS = {"seconds": 120, "cell_seconds": 30, "question_seconds": 10, "memory_mb": 6000}
 MOST_UNITS = 300  # of a network for a small machine
 
 Floats = NDArray[np.float64]
-
-
-def _tensor(values: Any) -> Any:
-    import torch
-
-    return torch.tensor(np.asarray(values), dtype=torch.float32)
 
 
 def reference_q1(personal: np.random.Generator) -> int:
@@ -42,7 +36,7 @@ def inputs_q2(rng: np.random.Generator) -> list[Any]:
     """Pairs of several shapes."""
     cases = []
     for shape in ((3,), (2, 4), (1,)):
-        first, second = ((_tensor(rng.normal(size=shape)), _tensor(rng.normal(size=shape))) for _ in "ab")
+        first, second = ((tensor(rng.normal(size=shape)), tensor(rng.normal(size=shape))) for _ in "ab")
         cases.append((first, second))
     return cases
 
@@ -73,7 +67,7 @@ def inputs_q3(rng: np.random.Generator) -> list[Any]:
     cases = []
     for shape in ((2, 3), (13, 2), (64, 1), (37, 2, 3)):
         slopes = rng.uniform(-1.1, 1.1, size=shape) * (rng.random(shape) > 0.1)
-        cases.append((_tensor(slopes), _tensor(rng.normal(size=shape))))
+        cases.append((tensor(slopes), tensor(rng.normal(size=shape))))
     return cases
 
 
@@ -119,7 +113,7 @@ def inputs_q4(rng: np.random.Generator) -> list[Build]:
     """Two sizes, the second with as many sequences as steps."""
     cases = []
     for n_in, n_hidden, batch, steps in ((2, 3, 2, 9), (3, 4, 5, 5)):
-        given = _tensor(rng.normal(size=(batch, steps, n_in)))
+        given = tensor(rng.normal(size=(batch, steps, n_in)))
         sizes = {"n_in": n_in, "n_hidden": n_hidden}
         cases.append(Build(sizes, _state(rng, n_in, n_hidden), (given,)))
     return cases

@@ -62,7 +62,9 @@ def marks(lab: Lab, answers: Answers, student: str = "s1") -> dict[str, dict[str
     return found
 
 
-def discriminates(lab: Lab, right: Answers, wrong: Answers) -> dict[str, dict[str, Mark]]:
+def discriminates(
+    lab: Lab, right: Answers, wrong: Answers, student: str = "s1"
+) -> dict[str, dict[str, Mark]]:
     """Assert that of every coded question the solution and `right` get full marks, and `wrong` do not.
 
     Each question needs two differently written right answers and three plausible wrong ones. Returns `marks`.
@@ -75,7 +77,7 @@ def discriminates(lab: Lab, right: Answers, wrong: Answers) -> dict[str, dict[st
     both = {name: {**right[name], **wrong[name]} for name in coded}
     assert all(len(both[name]) == len(right[name]) + len(wrong[name]) for name in coded), "a label twice"
     faults = []
-    found = marks(lab, both)
+    found = marks(lab, both, student)
     for name, got in found.items():
         for label, one in got.items():
             if (one.status == "right") != (label not in wrong[name]):
