@@ -28,6 +28,8 @@ def texts(answer: Any) -> str | None:
         (2.8**2 * 0.12 / 0.02, "divide by the square of the gain"),
         (2.8 * 0.12 / 0.02**2, "7.8 is the square of 1.96 + 0.84"),
         (2.8**2 / 0.02**2, "the share on which they differ, 0.12, is missing"),
+        ((1.96 + 1.28) ** 2 * 0.12 / 0.02**2, "1.28 is for nine times in ten: four in five is 0.84"),
+        (2.8**2 * 0.12 * 0.88 / 0.02**2, "0.12 alone: it is the variance already, without a factor 0.88"),
         (0.12 * right, "0.12 times the number: d once, and all texts, not those that differ"),
         (2.8**2 * 0.5 / 0.02**2, "tests of their own, at an accuracy of ½: they share their texts"),
         (2 * right, "twice as many as needed: both models read the same texts"),
@@ -45,27 +47,43 @@ def _holm(p: Floats) -> Floats:
     return adjusted
 
 
+def _stepped(p: Floats, factors: Any) -> Iterator[tuple[Floats, bool]]:
+    """Sorted p times `factors`, with and without carrying along and cutting off; whether it was carried."""
+    steps = np.sort(p) * factors
+    for carry in (True, False):
+        for values in ((carried := np.maximum.accumulate(steps) if carry else steps), np.minimum(1, carried)):
+            yield values, carry
+
+
 def _holm_mistakes(p: Floats) -> Iterator[tuple[Any, str]]:
     k, order = len(p), np.argsort(p, kind="stable")
     factors = np.arange(k, 0, -1)
     back = np.argsort(order, kind="stable")
     steps = p[order] * factors
+    yield (_holm(p) < 0.05), "True or False at 5 % is a verdict: return the adjusted p-values"
     yield np.minimum(1, k * p), "that is Bonferroni: only the smallest is multiplied by k"
     yield k * p, "that is Bonferroni, and above 1"
-    yield np.minimum(1, np.maximum.accumulate(steps)), "right, but sorted: bring them back to the order of p"
     yield np.minimum(1, steps)[back], "a value is smaller than one before it: carry the largest so far along"
     yield np.maximum.accumulate(steps)[back], "a p-value above 1: cut off at 1"
     yield steps[back], "carry the largest so far along, and cut off at 1"
-    yield (
-        np.minimum(1, np.maximum.accumulate(p[order] * np.arange(1, k + 1)))[back],
-        "the factors run the wrong way: the smallest is multiplied by k, the largest by 1",
-    )
+    for values, carried in _stepped(p, factors):
+        also = "" if carried else ", and carry the largest so far along"
+        yield values, f"sorted: bring them back to the order of p{also}"
+        yield values[order], f"indexed by the order once more: put them back with back[order] = …{also}"
+    for wrong, why in (
+        (factors[::-1], "the factors run the wrong way: the smallest is multiplied by k, the largest by 1"),
+        (factors - 1, "the factors are k − 1 … 0: they are k … 1"),
+        (factors + 1, "the factors are k + 1 … 2: they are k … 1"),
+        (1 / factors, "divided: multiply the p-values by k … 1"),
+    ):
+        for values, _ in _stepped(p, wrong):
+            yield values, f"{why} (and bring them back to the order of p)"
+            yield values[back], why
     yield np.minimum(1, np.maximum.accumulate(p * factors)), "sort before you multiply"
     yield np.minimum(1, p * factors), "sort before you multiply"
-    yield (
-        np.minimum(1, np.maximum.accumulate(steps))[order],
-        "indexed by the order once more: put them back with back[order] = …",
-    )
+    neighbour = np.maximum(steps, np.append(0, steps[:-1]))
+    yield np.minimum(1, neighbour)[back], "compared with the one before alone: with the largest of all before"
+    yield np.ones(k), "1 everywhere: sorted from the largest down? The smallest comes first, times k"
     reached = np.minimum(1, np.minimum.accumulate((p[order] * k / np.arange(1, k + 1))[::-1])[::-1])[back]
     yield reached, "that is Benjamini and Hochberg's, which bounds another error"
     hochberg = np.minimum(1, np.minimum.accumulate(steps[::-1])[::-1])[back]
@@ -73,18 +91,16 @@ def _holm_mistakes(p: Floats) -> Iterator[tuple[Any, str]]:
         hochberg,
         "that carries the smallest back from the end, which is Hochberg's: carry the largest along",
     )
-    yield (
-        np.minimum(1, np.maximum.accumulate(p[order] * (factors - 1)))[back],
-        "the factors are k − 1 … 0: they are k … 1",
-    )
+    yield np.maximum.accumulate(1 - (1 - p[order]) ** factors)[back], "that is Šidák's form: multiply"
     yield 1 - (1 - p) ** k, "that is Šidák's, and for all alike"
     yield p, "that is p as it came"
+    yield np.sort(p), "that is p sorted, and not multiplied"
 
 
 @exercise("evaluation.holm")
 def holm(answer: Any) -> str | None:
     """Adjusted values in the old order, on draws where carrying along and cutting off both matter."""
-    cases = [np.array([0.012, 0.4, 0.011, 0.03, 0.9]), np.array([0.2, 0.019, 0.02, 0.6, 0.004, 0.35])]
+    cases = [np.array([0.15, 0.019, 0.02, 0.6, 0.004, 0.35]), np.array([0.012, 0.4, 0.011, 0.03, 0.9])]
     rng = np.random.default_rng(1)
     cases += [rng.beta(0.4, 2, 7), rng.beta(0.4, 2, 4)]
     for p in cases:
@@ -112,8 +128,24 @@ def _kappa_mistakes(a: Any, b: Any, n: int) -> Iterator[tuple[float, str]]:
     )
     yield float((a == b).mean()), "that is the share on which they agree"
     yield 1 - observed * len(a) / chance, "a sum over the texts and a mean over the pairs: means in both"
-    within = ((a[:, None] - a[None]) ** 2).mean()
-    yield 1 - observed / within, "all pairs of a with itself: pair a with b"
+    for rater, name in ((a, "a"), (b, "b")):
+        within = ((rater[:, None] - rater[None]) ** 2).mean()
+        yield 1 - observed / within, f"all pairs of {name} with itself: pair a with b"
+        yield (
+            1 - observed / rater.var(),
+            f"divided by the variance of {name}: C₀ pairs all of a with all of b",
+        )
+    yield 1 - observed / (len(a) * chance), "n texts and n² pairs: take means of both (of tables, shares)"
+    yield (
+        1 - observed / (len(a) ** 2 * chance),
+        "a mean over the texts and a sum over the pairs: means in both",
+    )
+    yield 0.0, "C₀ came out as C: square all differences a[:, None] - b[None], then take the mean"
+    yield 1 - (observed / chance) ** 0.5, "a root of squares: 1 − C / C₀ takes none"
+    yield observed / chance - 1, "the sign: κ is 1 − C / C₀"
+    yield 1 - observed / (n - 1) ** 2, "divided by the largest possible C: by C₀, what chance gives"
+    upper = ((a[:, None] - b[None]) ** 2)[np.triu_indices(len(a), 1)].mean()
+    yield 1 - observed / upper, "i below j alone: a of i with b of j is another pair than a of j with b of i"
     n_text = len(a)
     others = (n_text * chance - observed) / (n_text - 1)
     yield 1 - observed / others, "pairs of two different texts alone: take all pairs, i = j among them"
@@ -151,6 +183,8 @@ _LOGS = {
 @exercise("evaluation.culprits")
 def culprits(answer: Any) -> str | None:
     """Six letters; the first log that is taken for another is told what to look at."""
+    if isinstance(answer, np.ndarray):
+        answer = answer.tolist()
     if isinstance(answer, (list, tuple)) and all(isinstance(part, str) for part in answer):
         answer = "".join(answer)
     if not isinstance(answer, str):

@@ -99,6 +99,13 @@ def holm_by_lists(p: Any) -> Any:
     return result
 
 
+def holm_in_place(p: Any) -> Any:
+    most = 0.0
+    for place, i in enumerate(np.argsort(p)):
+        p[i] = most = max(most, min(1, p[i] * (len(p) - place)))
+    return p
+
+
 def holm_by_torch(p: Any) -> Any:
     import torch
 
@@ -131,6 +138,17 @@ def carried(p: Any, factors: Any) -> Any:
     return np.minimum(1, np.maximum.accumulate(steps))[back]
 
 
+def holm_descending(p: Any) -> Any:
+    order, adjusted = np.argsort(-p), np.empty(len(p))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * falling(p)))
+    return adjusted
+
+
+def neighbours(p: Any) -> Any:
+    steps, back = steps_of(p, falling(p))
+    return np.minimum(1, np.maximum(steps, np.append(0, steps[:-1])))[back]
+
+
 def weighted(a: Any, b: Any, n_class: int) -> Any:
     return 1 - ((a - b) ** 2).mean() / ((a[:, None] - b[None]) ** 2).mean()
 
@@ -159,9 +177,15 @@ def costs(a: Any, b: Any) -> tuple[Any, Any]:
 
 RIGHT: dict[str, list[Any]] = {
     "texts": [2350, 2351.0, np.float64(2347.3), 7.8 * 0.12 / 0.02**2],
-    "holm": [holm, holm_by_lists, holm_by_torch],
-    "weighted_kappa": [weighted, weighted_by_table, weighted_by_scikit_learn, weighted_by_torch],
-    "culprits": ["EFDABC", "efdabc", "E, F, D, A, B, C", list("EFDABC")],
+    "holm": [holm, holm_by_lists, holm_by_torch, holm_in_place, lambda p: holm(p.astype(np.float32))],
+    "weighted_kappa": [
+        weighted,
+        weighted_by_table,
+        weighted_by_scikit_learn,
+        weighted_by_torch,
+        lambda a, b, n: weighted(a.astype(np.float32), b.astype(np.float32), n),
+    ],
+    "culprits": ["EFDABC", "efdabc", "E, F, D, A, B, C", list("EFDABC"), np.array(list("EFDABC"))],
 }
 
 WRONG: list[tuple[str, Any, str]] = [
@@ -173,6 +197,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("texts", 7.84 / 0.02**2, "0.12, is missing"),
     ("texts", 7.84 * 0.5 / 0.02**2, "tests of their own"),
     ("texts", 4700, "twice as many"),
+    ("texts", (1.96 + 1.28) ** 2 * 0.12 / 0.02**2, "nine times in ten"),
+    ("texts", 7.84 * 0.12 * 0.88 / 0.02**2, "variance already"),
     ("texts", 7.84 * 0.0144 / 0.02**2, "d once"),
     ("texts", 0.235, "a gain of two points"),
     ("texts", 235_200, "12 % is 0.12"),
@@ -191,6 +217,17 @@ WRONG: list[tuple[str, Any, str]] = [
     ("holm", hochberg, "Hochberg"),
     ("holm", lambda p: carried(p, falling(p) - 1), "they are k"),
     ("holm", lambda p: 1 - (1 - p) ** len(p), "Šidák"),
+    ("holm", lambda p: holm(p) < 0.05, "verdict"),
+    ("holm", lambda p: carried(p, falling(p) + 1), "k + 1"),
+    ("holm", lambda p: carried(p, 1 / falling(p)), "divided"),
+    ("holm", lambda p: np.sort(p) * falling(p), "order of p, and carry"),
+    ("holm", lambda p: (np.sort(p) * falling(p))[np.argsort(p)], "once more"),
+    ("holm", lambda p: np.sort(p) * falling(p)[::-1], "wrong way"),
+    ("holm", lambda p: steps_of(p, falling(p)[::-1])[0][steps_of(p, 1)[1]], "wrong way"),
+    ("holm", lambda p: holm_descending(p), "from the largest down"),
+    ("holm", lambda p: neighbours(p), "the one before alone"),
+    ("holm", lambda p: np.sort(p), "sorted, and not multiplied"),
+    ("holm", lambda p: np.zeros(len(p)), "expected"),
     ("holm", lambda p: p, "as it came"),
     ("holm", lambda p: holm(p)[:2], "shape"),
     ("holm", lambda p: holm(p) / 2, "expected"),
@@ -215,6 +252,28 @@ WRONG: list[tuple[str, Any, str]] = [
         lambda a, b, n: 1 - costs(a, b)[0] * (len(a) - 1) / (len(a) * costs(a, b)[1] - costs(a, b)[0]),
         "two different texts",
     ),
+    ("weighted_kappa", lambda a, b, n: 1 - costs(a, b)[0] / costs(b, b)[1], "of b with itself"),
+    ("weighted_kappa", lambda a, b, n: 1 - costs(a, b)[0] / b.var(), "variance of b"),
+    (
+        "weighted_kappa",
+        lambda a, b, n: 1 - ((a - b) ** 2).sum() / ((a[:, None] - b) ** 2).sum(),
+        "n texts and n² pairs",
+    ),
+    (
+        "weighted_kappa",
+        lambda a, b, n: 1 - ((a - b) ** 2).mean() / ((a[:, None] - b) ** 2).sum(),
+        "a sum over",
+    ),
+    ("weighted_kappa", lambda a, b, n: 1 - costs(a, b)[0] / ((a - b) ** 2).mean(), "came out as C"),
+    ("weighted_kappa", lambda a, b, n: 1 - (costs(a, b)[0] / costs(a, b)[1]) ** 0.5, "a root"),
+    ("weighted_kappa", lambda a, b, n: costs(a, b)[0] / costs(a, b)[1] - 1, "the sign"),
+    ("weighted_kappa", lambda a, b, n: 1 - costs(a, b)[0] / (n - 1) ** 2, "largest possible"),
+    (
+        "weighted_kappa",
+        lambda a, b, n: 1 - costs(a, b)[0] / ((a[:, None] - b) ** 2)[np.triu_indices(len(a), 1)].mean(),
+        "below j alone",
+    ),
+    ("weighted_kappa", lambda a, b, n: weighted(a, b, 5) if n == 5 else 0.5, "expected"),
     ("weighted_kappa", lambda a, b, n: 0.5, "expected"),
     ("culprits", "EFDACB", "log 5"),
     ("culprits", "AFDEBC", "log 1"),
