@@ -52,7 +52,7 @@ def _gradient_mistakes(x: Floats, w: Floats, y: Floats) -> Iterator[tuple[Any, s
     yield right * n / m, "divided by the number of classes: the mean is over rows"
     yield (
         right / np.log(2),
-        "that is in bits, divided by log 2: −log is the natural logarithm here, as everywhere",
+        "that is in bits, divided by log 2: −log is the natural logarithm here",
     )
     yield right * np.log(2), "multiplied by log 2: −log is the natural logarithm"
     yield right * n / x.shape[1], "divided by d, the columns of X: the mean is over its n rows"
