@@ -63,6 +63,7 @@
         pen.text(left + 92, top + 22 * i, words, name === "A" || name === "" ? "small code" : "small");
       });
       const below = pen.keys(left, top + 22 * rows.length + 12, [["line", "grey", "unit circle"], ["box", "blue see-through", "what A makes of it"],
+        ["line", "blue thick", "half-axes"],
         ["line", "red dashed", "stays in its direction"], ["dot", "green", "x"],
         ["dot", "hollow orange", "A x"]]);
       pen.height = Math.max(side, below + 8);

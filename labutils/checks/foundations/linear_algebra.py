@@ -28,6 +28,8 @@ def multiplications(answer: Any) -> str | None:
         (4096 + 16 + 4096, "that adds the sizes: a product (a, b) @ (b, c) takes abc"),
         (2 * 4096 * 8, "the middle is 16 wide here, not 8"),
         (2 * 4096, "that is a middle of width 1: it is 16"),
+        (512 * 2 * 65_536, "that is for 512 tokens, as on the page: here it is one"),
+        (2 * 4096 * 16 * 4096, "the two products are of different shapes: add up abc for each"),
     ]
     return f"{slip(found, mistakes, 1e-9) or 'that is not it: add up abc for the two products, each order'}."
 
@@ -48,6 +50,21 @@ def _gradient_mistakes(x: Floats, w: Floats, y: Floats) -> Iterator[tuple[Any, s
     yield -right * n, "the sign is turned round, and the loss is a mean over rows"
     yield right / m, "divided by the number of classes, too: the mean is over rows alone"
     yield right * n / m, "divided by the number of classes: the mean is over rows"
+    yield (
+        right / np.log(2),
+        "that is in bits, divided by log 2: −log is the natural logarithm here",
+    )
+    yield right * np.log(2), "multiplied by log 2: −log is the natural logarithm"
+    yield right * n / x.shape[1], "divided by d, the columns of X: the mean is over its n rows"
+    yield right / x.shape[1], "divided by n · d: the mean is over the n rows alone"
+    yield right * n / (n - 1), "divided by n − 1: a mean divides by n"
+    yield x.T @ ((p - y) * y) / n, "only the true class is there: the others' logits count too, with slope P"
+    yield -x.T @ y / n, "P is missing: raising a logit costs its class's probability, too"
+    yield x.T @ (np.log(p) - y) / n, "log P stands where P belongs: the slope for the logits is P − Y"
+    yield (
+        x.T @ (-y / p) / n,
+        "that is the slope for P, not for the logits: the softmax's own slope is missing",
+    )
     yield right.T, "it is transposed: the gradient has the shape of W, (d, m)"
     yield x.T @ p / n, "Y is missing: the slope for the logits is P − Y"
     yield x.T @ (z - y) / n, "the softmax is missing: that is the gradient of a squared error"
@@ -113,19 +130,24 @@ def largest_rate(answer: Any) -> str | None:
         mistakes = [
             (top, "that is λ_max itself: the rate is 2/λ_max"),
             (1 / top, "that is 1/λ_max, a safe rate: growth begins at twice as much"),
+            (4 / top, "that is 4/λ_max, twice too much: the gradient of w · A w / 2 is A w"),
+            (-2 / top, "the sign is turned round"),
+            (2 * top, "that multiplies by λ_max: the rate is 2 divided by it"),
             (top / 2, "that is λ_max/2: it is 2 divided by λ_max"),
             (2 / low, "that is 2/λ_min: the steepest direction sets the limit"),
             (1 / low, "that is 1/λ_min: the steepest direction sets the limit, at 2/λ_max"),
             (2 / (top + low), "that is the best rate: the question is where growth begins"),
+            (2 / values.mean(), "that divides by the mean of the eigenvalues: take the largest"),
             (2 / values.sum(), "that divides by the trace, the sum of all eigenvalues: take the largest"),
             (2 / np.sqrt((values**2).sum()), "that divides by the root of the sum of squares: take λ_max"),
             (2 / a.max(), "that divides by the largest entry: an eigenvalue is no entry"),
             (2 / abs(a).max(), "that divides by the largest entry: an eigenvalue is no entry"),
             (2 / np.diag(a).max(), "that divides by the largest entry of the diagonal: take λ_max"),
             (2 / abs(a).sum(1).max(), "that divides by the largest sum of a row, which λ_max stays below"),
-            (2 / top**2, "that divides by λ_max²: was A applied twice, or A.T @ A taken?"),
+            (2 / top**2, "that divides by λ_max²: A was applied twice, or A.T @ A taken"),
             (2 / np.sqrt(top), "that divides by the root of λ_max"),
             (2 / np.sort(values)[-2], "that is the second eigenvalue"),
+            *((2 / value, "that is another eigenvalue: eig does not sort them") for value in values),
             (top / low, "that is the condition number"),
         ]
         why = slip(found, mistakes, 1e-4)
@@ -151,7 +173,23 @@ def _rank_mistakes(a: Floats, share: float) -> Iterator[tuple[Any, str]]:
     )
     yield _rank(s**4, share), "that squares twice: the eigenvalues of AᵀA are squares already"
     yield len(s) - right, "that is how many are left out"
-    yield int((s > share * s[0]).sum()), "that compares with the largest singular value, not with the sum"
+    carried = (s**2).cumsum() / (s**2).sum()
+    yield (
+        int((s > share * s[0]).sum()),
+        "is something compared with the largest singular value, or with 1 − share? Take the running sum",
+    )
+    yield (
+        int((1 - np.sqrt(1 - carried.clip(0, 1)) < share).sum()) + 1,
+        "that takes the length of what is left, a root: a share of squares takes its square",
+    )
+    yield (
+        int((np.sqrt(carried) < share).sum()) + 1,
+        "a root of the running sum was taken: it is squares already",
+    )
+    yield int((carried >= share).sum()), "that counts all ranks that reach the share: take the smallest"
+    yield carried[0], "that is a share: asked is how many directions reach it"
+    yield carried[right - 1], "that is the share which is reached: asked is with how many directions"
+    yield len(s) + 1, "so many directions there are not: is each square by itself compared with the share?"
     yield int(np.ceil(share * len(s))), "that is a share of the directions, not of the squares"
     centred = np.linalg.svd(a - a.mean(0), compute_uv=False) ** 2
     yield _rank(centred, share), "the mean of the columns was taken away: A stays as it is"
@@ -195,9 +233,13 @@ def orthogonal(answer: Any) -> str | None:
         u, v = (np.linalg.qr(rng.normal(size=(side, min(shape))))[0] for side in shape)
         s = np.array(values)
         a = (u * s) @ v.T
-        found = _matrix(answer(a), (shape[0], shape[1]), "the result")
+        with np.errstate(all="ignore"):
+            found = _matrix(answer(a), (shape[0], shape[1]), "the result")
         if not np.isfinite(found).all():
-            return "the result is not finite: divide A by its length first, or large values run away."
+            return (
+                "the result is not finite: divide A by its length first, or large values run away; "
+                "and the cube is taken away, not added."
+            )
         if same(found, u @ v.T, 2e-3, 2e-3):
             continue
         length = np.sqrt((s**2).sum())
@@ -211,13 +253,26 @@ def orthogonal(answer: Any) -> str | None:
             ((u * s**2) @ v.T, "the singular values were squared: they should all be 1"),
             (a / np.linalg.norm(a, axis=0), "each column was given length 1: that is not yet orthogonal"),
             (a / np.linalg.norm(a, axis=1, keepdims=True), "each row was given length 1, no more"),
-            (np.sign(a), "that is the sign of each entry: asked is the same for singular values"),
+            (np.sign(a), "that is the sign of each entry: X Xᵀ X is a product of matrices, not X**3"),
+            (np.linalg.svd(a, full_matrices=False)[0], "that is U alone: Vᵀ comes behind it"),
         ]
+        if shape[0] >= shape[1]:
+            left, _, right = np.linalg.svd(a, full_matrices=False)
+            mistakes.append((left @ right.T, "np.linalg.svd returns Vᵀ: it was transposed once more"))
         why = slip(found, mistakes, 1e-4)
         core = u.T @ found @ v
         if why is None and abs(core - np.diag(np.diag(core))).max() < 1e-3:
-            sizes = ", ".join(f"{size:.3f}" for size in np.linalg.svd(found, compute_uv=False))
-            why = f"right directions, but the singular values are {sizes}, not 1: iterate longer"
+            sizes = np.linalg.svd(found, compute_uv=False)
+            on_the_way = (
+                0.9 < sizes[0] < 1.003
+            )  # with the right step the largest soon is 1, and none is larger
+            shown = ", ".join(f"{size:.3f}" for size in sizes)
+            more = (
+                "iterate longer"
+                if on_the_way
+                else "are the step's numbers 3/2 and −1/2? Others rest elsewhere"
+            )
+            why = f"right directions, but the singular values are {shown}, not 1: {more}"
         told = f"for a matrix {shape} with singular values {', '.join(map(str, values))}"
         return f"{told} {why}." if why else f"{told} U Vᵀ is expected, and something else comes back."
     return None

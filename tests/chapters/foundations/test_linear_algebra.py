@@ -244,12 +244,45 @@ def apart(A: Any) -> Any:
     return np.linalg.svd(A, full_matrices=False)
 
 
+def gradient_in_float32(X: Any, W: Any, Y: Any) -> Any:
+    import torch
+
+    X, W, Y = (torch.tensor(part, dtype=torch.float32) for part in (X, W, Y))
+    return X.T @ ((X @ W).softmax(1) - Y) / len(X)
+
+
+def rate_in_float32(A: Any) -> Any:
+    import torch
+
+    A, v = torch.tensor(A).float(), torch.arange(1.0, len(A) + 1)
+    for _ in range(4000):
+        v = A @ v
+        v /= v.norm()
+    return 2 / (A @ v).norm()
+
+
+def rank_by_what_is_left(A: Any, share: float) -> Any:
+    U, S, Vt = np.linalg.svd(A, full_matrices=False)
+    for k in range(1, len(S) + 1):
+        A -= S[k - 1] * np.outer(U[:, k - 1], Vt[k - 1])
+        if (A**2).sum() <= (1 - share) * (S**2).sum() + 1e-9:
+            return k
+    return len(S)
+
+
+def orthogonal_in_place(A: Any) -> Any:
+    A /= np.linalg.norm(A)
+    for _ in range(40):
+        A += (A - A @ A.T @ A) / 2
+    return A.astype(np.float32).tolist()
+
+
 RIGHT: dict[str, list[Any]] = {
     "multiplications": [131_072, 131_072.0, np.int64(131_072), 2 * 4096 * 16],
-    "gradient": [gradient, gradient_in_place, gradient_by_lists, gradient_by_torch],
-    "largest_rate": [largest_rate, lambda A: 2 / np.linalg.eigvalsh(A)[-1], rate_by_torch],
-    "rank_for": [rank_for, rank_by_loop, rank_by_eigenvalues],
-    "orthogonal": [orthogonal, orthogonal_by_svd, orthogonal_by_torch],
+    "gradient": [gradient, gradient_in_place, gradient_by_lists, gradient_by_torch, gradient_in_float32],
+    "largest_rate": [largest_rate, lambda A: 2 / np.linalg.eigvalsh(A)[-1], rate_by_torch, rate_in_float32],
+    "rank_for": [rank_for, rank_by_loop, rank_by_eigenvalues, rank_by_what_is_left],
+    "orthogonal": [orthogonal, orthogonal_by_svd, orthogonal_by_torch, orthogonal_in_place],
 }
 
 
@@ -262,8 +295,24 @@ def overflowing(X: Any, W: Any, Y: Any) -> Any:
     return with_p(X, W, Y, e / e.sum(1, keepdims=True))
 
 
+def shares(A: Any) -> Any:
+    return (squares(A).cumsum() / squares(A).sum()).clip(0, 1)
+
+
 def first_to_reach(parts: Any, share: float) -> int:
     return int(np.searchsorted(parts.cumsum(), share * parts.sum())) + 1
+
+
+def stepped(A: Any, step: Any, n_steps: int = 60) -> Any:
+    X = A / np.linalg.norm(A)
+    for _ in range(n_steps):
+        X = step(X)
+    return X
+
+
+def muon(X: Any) -> Any:
+    G = X @ X.T
+    return 3.4445 * X - 4.775 * G @ X + 2.0315 * G @ G @ X
 
 
 WRONG: list[tuple[str, Any, str]] = [
@@ -277,6 +326,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("multiplications", 65_536 * 2 // 2 + 4112, "not added"),
     ("multiplications", 8192, "width 1"),
     ("multiplications", 7, "abc"),
+    ("multiplications", 67_108_864, "512 tokens"),
+    ("multiplications", 2 * 4096 * 16 * 4096, "different shapes"),
     ("multiplications", "131072", "expected one number"),
     ("gradient", lambda X, W, Y: gradient(X, W, Y) * len(X), "divide by n"),
     ("gradient", lambda X, W, Y: -gradient(X, W, Y), "turned round"),
@@ -289,6 +340,15 @@ WRONG: list[tuple[str, Any, str]] = [
     ("gradient", lambda X, W, Y: with_p(X, W, Y, np.exp(X @ W)), "not divided"),
     ("gradient", lambda X, W, Y: 2 * gradient(X, W, Y), "twice"),
     ("gradient", lambda X, W, Y: with_p(X, W, Y, 1 / (1 + np.exp(-X @ W))), "sigmoid"),
+    ("gradient", lambda X, W, Y: gradient(X, W, Y) / math.log(2), "in bits"),
+    ("gradient", lambda X, W, Y: gradient(X, W, Y) * math.log(2), "multiplied by log 2"),
+    ("gradient", lambda X, W, Y: gradient(X, W, Y) * len(X) / len(W), "the columns of X"),
+    ("gradient", lambda X, W, Y: gradient(X, W, Y) / len(W), "n · d"),
+    ("gradient", lambda X, W, Y: gradient(X, W, Y) * len(X) / (len(X) - 1), "n − 1"),
+    ("gradient", lambda X, W, Y: X.T @ ((softmax(X @ W, 1) - Y) * Y) / len(X), "only the true class"),
+    ("gradient", lambda X, W, Y: with_p(X, W, Y, 0), "P is missing"),
+    ("gradient", lambda X, W, Y: with_p(X, W, Y, np.log(softmax(X @ W, 1))), "log P"),
+    ("gradient", lambda X, W, Y: with_p(X, W, Y / softmax(X @ W, 1), 0), "slope for P"),
     ("gradient", lambda X, W, Y: softmax(X @ W, 1) - Y, "shape"),
     ("gradient", overflowing, "overflows"),
     ("gradient", lambda X, W, Y: W, "expected"),
@@ -303,6 +363,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("largest_rate", lambda A: 2 / abs(A).sum(1).max(), "sum of a row"),
     ("largest_rate", lambda A: 2 / np.linalg.eigvalsh(A @ A)[-1], "λ_max²"),
     ("largest_rate", lambda A: 2 / np.linalg.eigvalsh(A)[-2], "second"),
+    ("largest_rate", lambda A: 2 / np.linalg.eigvalsh(A)[1], "does not sort"),
+    ("largest_rate", lambda A: 4 / np.linalg.eigvalsh(A)[-1], "twice too much"),
+    ("largest_rate", lambda A: -2 / np.linalg.eigvalsh(A)[-1], "turned round"),
+    ("largest_rate", lambda A: 2 * np.linalg.eigvalsh(A)[-1], "multiplies"),
+    ("largest_rate", lambda A: 2 / np.linalg.eigvalsh(A).mean(), "mean of the eigenvalues"),
     ("largest_rate", lambda A: np.linalg.cond(A), "condition number"),
     ("largest_rate", lambda A: largest_rate(A, 6), "iterate longer"),
     ("largest_rate", lambda A: np.linalg.eigvalsh(A), "expected one number"),
@@ -317,6 +382,13 @@ WRONG: list[tuple[str, Any, str]] = [
     ("rank_for", lambda A, s: math.ceil(s * len(squares(A))), "of the directions"),
     ("rank_for", lambda A, s: int((squares(A).cumsum() / squares(A).sum() <= s + 1e-9).sum()) + 1, "exactly"),
     ("rank_for", lambda A, s: rank_for(A, min(s, 0.99)), "share of 1"),
+    ("rank_for", lambda A, s: rank_for(A, 1 - s), "1 − share"),
+    ("rank_for", lambda A, s: int((1 - (1 - shares(A)) ** 0.5 < s).sum()) + 1, "what is left"),
+    ("rank_for", lambda A, s: int((shares(A) ** 0.5 < s).sum()) + 1, "a root"),
+    ("rank_for", lambda A, s: int((shares(A) >= s).sum()), "the smallest"),
+    ("rank_for", lambda A, s: shares(A)[0], "a share"),
+    ("rank_for", lambda A, s: shares(A)[rank_for(A, s) - 1], "with how many"),
+    ("rank_for", lambda A, s: int((squares(A) < s * squares(A).sum()).sum()) + 1, "by itself"),
     ("rank_for", lambda A, s: squares(A), "expected one number"),
     ("rank_for", lambda A, s: 40, "expected"),
     ("orthogonal", lambda A: A, "comes back"),
@@ -329,6 +401,13 @@ WRONG: list[tuple[str, Any, str]] = [
     ("orthogonal", lambda A: A / np.linalg.norm(A, axis=1, keepdims=True), "row"),
     ("orthogonal", lambda A: np.sign(A), "each entry"),
     ("orthogonal", lambda A: orthogonal(A, 4), "iterate longer"),
+    ("orthogonal", lambda A: stepped(A, muon, 5), "3/2"),
+    ("orthogonal", lambda A: stepped(A, lambda X: 1.5 * X - X @ X.T @ X), "3/2"),
+    ("orthogonal", lambda A: stepped(A, lambda X: X - X @ X.T @ X / 2), "3/2"),
+    ("orthogonal", lambda A: stepped(A, lambda X: 1.5 * X - X**3 / 2), "X**3"),
+    ("orthogonal", lambda A: stepped(A, lambda X: 1.5 * X + X @ X.T @ X / 2), "not added"),
+    ("orthogonal", lambda A: apart(A)[0], "U alone"),
+    ("orthogonal", lambda A: apart(A)[0] @ apart(A)[2].T, "once more"),
     ("orthogonal", lambda A: orthogonal(A).T, "transposed"),
     ("orthogonal", lambda A: (apart(A)[0] * apart(A)[1] ** 2) @ apart(A)[2], "squared"),
     ("orthogonal", lambda A: np.full(A.shape, np.nan), "not finite"),
