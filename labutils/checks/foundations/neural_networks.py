@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -15,28 +16,34 @@ from labutils.checks.core import exercise
 
 @exercise("neural_networks.blames")
 def blames(answer: Any) -> str | None:
-    """Of w, b and v in p = v · ReLU(w x + b), with x = 3, w = 2, b = −1, v = 2, y = 8: 12, 4, 10."""
+    """Of w, b and v in p = v · ReLU(w x + b), with x = 3, w = 4, b = −7, v = 2, y = 16: −36, −12, −30."""
     found = array(answer, (3,), "the list of blames")
-    if same(found, [12, 4, 10], 0, 1e-9):
+    if same(found, [-36, -12, -30], 0, 1e-9):
         return None
+    order = "the order is w, b, v"
     mistakes = [
-        ([12, 10, 4], "the order is w, b, v"),
-        ([10, 4, 12], "the order is w, b, v"),
-        ([10, 12, 4], "the order is w, b, v"),
-        ([4, 12, 10], "the order is w, b, v"),
-        ([-12, -4, -10], "the signs: the blame of p is p − y = 2, not y − p"),
-        ([6, 2, 10], "on the way back to h the blame is multiplied by v = 2"),
-        ([6, 2, 5], "that is the slope of p: multiply by p − y = 2"),
-        ([4, 4, 10], "w stands in w · x, so its blame is that of z times x = 3"),
-        ([12, 0, 10], "b stands in the sum with slope 1: it gets the blame of z"),
-        ([12, 12, 10], "b is added, not multiplied by x: its blame is that of z"),
-        ([12, 4, 2], "v stands in v · h: its blame is that of p times h = 5"),
-        ([12, 4, 6], "v meets h = 5, not x: its blame is that of p times h"),
-        ([12, 4, 4], "that is the blame of h; that of v is the blame of p times h = 5"),
-        ([24, 8, 20], "twice too much: L has ½ in front, so the blame of p is p − y"),
-        ([0, 0, 10], "the ReLU is on, since z = 5 is positive: its slope is 1"),
-        ([20, 4, 10], "w stands in w · x: the blame of z times x = 3, not times z = 5"),
-        ([8, 4, 10], "w stands in w · x: the blame of z times the other factor, x = 3, not times w"),
+        *((list(each), order) for each in permutations((-36, -12, -30))),
+        ([36, 12, 30], "the signs: the blame of p is p − y = −6, not y − p"),
+        ([-18, -6, -30], "on the way back to h the blame is multiplied by v = 2"),
+        ([-72, -24, -30], "on the way back to h the blame is multiplied by v = 2, not by w"),
+        ([6, 2, 5], "that is the slope of p: multiply by p − y = −6"),
+        ([60, 20, 50], "the blame of p is p − y = −6, not p itself"),
+        ([96, 32, 80], "the blame of p is p − y = −6, not y"),
+        ([108, 36, 90], "the loss itself is handed back: the blame of p is its derivative, p − y = −6"),
+        ([-12, -12, -30], "w stands in w · x, so its blame is that of z times x = 3"),
+        ([-36, 0, -30], "b stands in the sum with slope 1: it gets the blame of z"),
+        ([-36, -36, -30], "b is added, not multiplied by x: its blame is that of z"),
+        ([-36, 84, -30], "b is added, not multiplied by itself: its blame is that of z"),
+        ([-36, -12, -6], "v stands in v · h: its blame is that of p times h = 5"),
+        ([-36, -12, -18], "v meets h = 5, not x: its blame is that of p times h"),
+        ([-36, -12, -60], "v meets h = 5; that is the blame of p times p"),
+        ([-36, -12, -12], "that is the blame of h; that of v is the blame of p times h = 5"),
+        ([-72, -24, -60], "twice too much: L has ½ in front, so the blame of p is p − y"),
+        ([0, 0, -30], "the ReLU is on, since z = 5 is positive: its slope is 1"),
+        ([0, 0, 0], "the ReLU is on, since z = 5 is positive: its slope is 1"),
+        ([-60, -12, -30], "w stands in w · x: the blame of z times x = 3, not times z = 5"),
+        ([-180, -60, -30], "the slope of the ReLU is 1 where it is on, not h = 5"),
+        ([-48, -12, -30], "w stands in w · x: the blame of z times the other factor, x = 3, not times w"),
     ]
     return f"{slip(found, mistakes) or 'forward, z = 5, h = 5, p = 10; then back, one slope at a time'}."
 
@@ -81,7 +88,18 @@ def _gradient_mistakes(
     s = 1 / (1 + np.exp(-z))
     yield made((s - hot) / n), "that is a sigmoid for each output: here it is a softmax over all"
     yield made(good / W2.shape[1]), "divided by the number of classes as well: the mean is over examples only"
+    named = np.zeros(W2.shape[1])
+    named[y] = 1
+    yield (
+        made((p - named) / n),
+        "1 goes off one place in each row, `[np.arange(len(y)), y]`; `[:, y]` takes it off whole columns",
+    )
+    yield made(good / math.log(2)), "that is the loss in bits: cross-entropy has the natural logarithm"
+    yield made(good, (good @ W2.T) > 0), "the ReLU's slope asks for the sign of its sum, not of the blame"
+    yield made(good, x @ W1 > 0), "the ReLU's slope asks for the sign of its whole sum, bias included"
+    yield made(good / 2), "half of it: the loss has no ½ in front"
     a, c, d, e = made(good)
+    yield (W1 - a, b1 - c, W2 - d, b2 - e), "those are the weights after a step: the gradients are asked"
     yield (a, c / n, d, e / n), "the gradients of biases are sums over the batch: the mean is in δ already"
 
 
@@ -123,10 +141,20 @@ def gradients(answer: Any) -> str | None:
             if all(same(f, w, 1e-4, 1e-6) for f, w in zip(found, wrong, strict=True)):
                 return f"{why}."
         names = [name for name, bad in zip(("W1", "b1", "W2", "b2"), off, strict=True) if bad]
-        at = ("W1", "b1", "W2", "b2").index(names[0])
-        compare(found[at], right[at], f"for the gradient of {names[0]}")
-        return f"the gradient of {names[0]} is not it."
+        return _first_off(names, found, right)
     return None
+
+
+def _first_off(names: list[str], found: list[Floats], right: tuple[Floats, ...]) -> str:
+    """Which gradients are right, and the number of the first wrong one that is furthest off."""
+    of = ("W1", "b1", "W2", "b2")
+    f, r = found[of.index(names[0])], right[of.index(names[0])]
+    apart = np.where(np.isfinite(f), abs(f - r), np.inf)
+    at = tuple(int(i) for i in np.unravel_index(np.argmax(apart), r.shape))
+    place = f"{names[0]}[{', '.join(map(str, at))}]"
+    fine = [name for name in of if name not in names]
+    rest = f"; right: {', '.join(fine)}" if fine else ""
+    return f"for the gradient of {place} you return {f[at]:.6g}, expected {r[at]:.6g}{rest}."
 
 
 def _as_asked(answer: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -162,8 +190,8 @@ def start(answer: Any) -> str | None:
         if same(found, right, 0.01, 0):
             continue
         flat = slope(np.linspace(-8, 8, 200_001))
-        narrow = slope(np.linspace(-1, 1, 200_001))
-        unit = slope(np.linspace(0, 1, 200_001))
+        narrow, unit = (slope(np.linspace(low, 1, 200_001)) for low in (-1, 0))
+        bell = np.exp(-(_U**2)) / np.exp(-(_U**2)).sum()  # the exponent without its ½
         mistakes = [
             (square, "that is E[φ'²]: c is one over it"),
             (1 / mean, "that is 1 / E[φ']: square the slope before the mean"),
@@ -172,8 +200,15 @@ def start(answer: Any) -> str | None:
             (right**2, "that is c²"),
             (1 / float((values**2).mean()), "all u count alike here: weigh them by the normal density"),
             (1 / float((flat**2).mean()), "all u count alike here: weigh them by the normal density"),
-            (1 / float((narrow**2).mean()), "that is u uniform between −1 and 1: it is standard normal"),
-            (1 / float((unit**2).mean()), "that is u uniform between 0 and 1: it is standard normal"),
+            *(
+                (1 / float((part**2).mean()), "that is u uniform, up to 1: it is standard normal")
+                for part in ((narrow, unit) if name == "tanh" else (narrow,))
+            ),
+            (1 / float((unit**2).mean()), "only positive u count here: half of the normal is below 0"),
+            (1 / float(bell @ values**2), "that weighs by e^{−u²}: the normal density has u²/2"),
+            (right / math.sqrt(2 * math.pi), "divide by the sum of the weights, or by √(2π)"),
+            (1 / max(square - mean**2, 1e-12), "one over the *variance* of φ': the mean of φ'² is asked"),
+            (-right, "a minus too many: c is positive"),
             (
                 1 / float(slope(np.zeros(1))[0] ** 2 or math.inf),
                 "that is the slope at 0 alone: average over u",
@@ -181,6 +216,10 @@ def start(answer: Any) -> str | None:
             (right / 3, "a third of it, as torch starts: exactly c is asked"),
         ]
         near = "near, but not within one per cent: integrate on a grid in place of drawing"
+        if found == 2:
+            near = "2 is the ReLU's c: work it out from `slope`"
+        if 0 < found < right / 500:
+            mistakes.append((found, "a sum where the mean is meant? Divide by how many, or by their weights"))
         why = slip(found, mistakes, 4e-3) or (near if same(found, right, 0.1, 0) else None)
         ask = f"for {name} you return {found:.4g}, expected {right:.4g}"
         return f"{ask}: {why}." if why else f"{ask}."
@@ -190,16 +229,22 @@ def start(answer: Any) -> str | None:
 @exercise("neural_networks.softplus")
 def softplus(answer: Any) -> str | None:
     """Value and slope of log(1 + eᵃ), also far out, and inside a longer formula."""
-    for a in (-1.3, 0.7, 2.5, 0.0):
-        given = Value(a)
+    first = answer(Value(-1.3))
+    if not all(hasattr(first, name) for name in ("data", "parts", "slopes", "backward", "order")):
+        return f"you return a {type(first).__name__}: expected a Value, with its parts and slopes."
+    kind: Any = type(first)  # the page's class, where the reader ran its cells, or labutils'
+    for a in (-1.3, 0.7, 2.5, 0.0, 5.0, -5.0):
+        given = kind(a)
         found = answer(given)
-        if not all(hasattr(found, name) for name in ("data", "parts", "slopes", "backward", "order")):
-            return f"you return a {type(found).__name__}: expected a Value, with its parts and slopes."
         if not all(isinstance(each, (tuple, list)) for each in (found.parts, found.slopes)):
             return "parts and slopes are tuples, also of one: Value(y, (a,), (slope,))."
         value, slope = math.log1p(math.exp(a)), 1 / (1 + math.exp(-a))
-        compare(found.data, value, f"softplus of {a}", _softplus_mistakes(a), 1e-9)
+        if given.data != a:
+            return "it changes the number that it is given: return a new Value."
+        compare(found.data, value, f"softplus of {a}", _softplus_mistakes(a), _FLOAT32)
         if not any(part is given for part in found.parts):
+            if any(not hasattr(part, "parts") for part in found.parts):
+                return "its part is a plain number: hand over `a`, the Value, not `a.data`."
             if any(part is given for part in found.order()):
                 return "made of several operations: one operation, with its own slope, is asked."
             return "the argument is not among the parts of what you return: no blame would reach it."
@@ -214,20 +259,24 @@ def softplus(answer: Any) -> str | None:
             (float(a > 0), "that is the slope of a ReLU: softplus bends gradually"),
             (math.tanh(a), "the slope is the sigmoid, ½ (1 + tanh(a/2)), not tanh"),
             ((1 + math.tanh(a)) / 2, "½ (1 + tanh a) is the sigmoid of 2a: halve the argument"),
+            (slope / math.log(2), "that is the slope to base 2: take the natural logarithm"),
             (-slope, "the slope's sign: softplus rises"),
             (1.0, "a slope of 1 everywhere: it is the sigmoid"),
         ]
-        compare(given.grad, slope, f"slope of softplus at {a}:", slopes, 1e-9)
+        compare(given.grad, slope, f"slope of softplus at {a}:", slopes, _FLOAT32)
     for a, value, slope in ((800.0, 800.0, 1.0), (-800.0, 0.0, 0.0), (40.0, 40.0, 1.0)):
-        given = Value(a)
+        given, over = kind(a), f"at {a:.0f} it overflows: e to the power −|a| never does."
         try:
-            found = answer(given)
+            with np.errstate(over="ignore", invalid="ignore"):
+                found = answer(given)
         except OverflowError:
-            return f"at {a:.0f} it overflows: e to the power −|a| never does."
+            return over
+        if not math.isfinite(found.data):
+            return over
         found.backward()
-        compare(found.data, value, f"softplus of {a:.0f}", (), 1e-9)
-        compare(given.grad, slope, f"slope of softplus at {a:.0f}:", (), 1e-9)
-    x = Value(0.4)
+        compare(found.data, value, f"softplus of {a:.0f}", (), _FLOAT32)
+        compare(given.grad, slope, f"slope of softplus at {a:.0f}:", (), _FLOAT32)
+    x = kind(0.4)
     (answer(x * 3) * x).backward()
     s = 1 / (1 + math.exp(-1.2))
     compare(
@@ -235,9 +284,12 @@ def softplus(answer: Any) -> str | None:
         math.log1p(math.exp(1.2)) + 0.4 * 3 * s,
         "in x · softplus(3x) at 0.4, the blame of x:",
         (),
-        1e-9,
+        _FLOAT32,
     )
     return None
+
+
+_FLOAT32 = 1e-5
 
 
 def _softplus_mistakes(a: float) -> list[tuple[float, str]]:

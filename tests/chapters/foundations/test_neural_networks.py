@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from fractions import Fraction
@@ -169,6 +170,53 @@ def changed(**how: Any) -> Any:
     return answer
 
 
+def gradients_in_place(x: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+    sums = x @ W1 + b1
+    h = np.maximum(sums, 0)
+    d2 = softmax_of(h @ W2 + b2, 1)
+    d2[range(len(y)), y] -= 1
+    d2 /= len(y)
+    d1 = (d2 @ W2.T) * (sums > 0)
+    W1[:], b1[:], W2[:], b2[:] = x.T @ d1, d1.sum(0), h.T @ d2, d2.sum(0)
+    return W1, b1, W2, b2
+
+
+def gradients_in_lists(*given: Any) -> Any:
+    return tuple(part.astype(np.float32).tolist() for part in gradients(*given))
+
+
+def whole_columns(x: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+    h = np.maximum(x @ W1 + b1, 0)
+    d2 = softmax_of(h @ W2 + b2, 1)
+    d2[:, y] -= 1
+    d2 /= len(y)
+    d1 = (d2 @ W2.T) * (h > 0)
+    return x.T @ d1, d1.sum(0), h.T @ d2, d2.sum(0)
+
+
+def mask_of_the_blame(x: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+    h = np.maximum(x @ W1 + b1, 0)
+    d2 = (softmax_of(h @ W2 + b2, 1) - np.eye(len(b2))[y]) / len(x)
+    d1 = np.maximum(d2 @ W2.T, 0)
+    return x.T @ d1, d1.sum(0), h.T @ d2, d2.sum(0)
+
+
+def mask_without_bias(x: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+    h = np.maximum(x @ W1 + b1, 0)
+    d2 = (softmax_of(h @ W2 + b2, 1) - np.eye(len(b2))[y]) / len(x)
+    d1 = (d2 @ W2.T) * (x @ W1 > 0)
+    return x.T @ d1, d1.sum(0), h.T @ d2, d2.sum(0)
+
+
+def after_a_step(x: Any, y: Any, *weights: Any) -> Any:
+    return [w - g for w, g in zip(weights, gradients(x, y, *weights), strict=True)]
+
+
+def forgotten_bias(*given: Any) -> Any:
+    a, b, c, d = gradients(*given)
+    return a, np.zeros_like(b), c, d
+
+
 def transposed(*given: Any) -> Any:
     a, b, c, d = gradients(*given)
     return a.T, b, c, d
@@ -195,6 +243,12 @@ def start_by_draws(slope: Any) -> Any:
     return 1 / (slope(np.random.default_rng(0).normal(size=2_000_000)) ** 2).mean()
 
 
+def start_in_float32(slope: Any) -> Any:
+    u = torch.linspace(-8, 8, 4001)
+    weight = torch.exp(-(u**2) / 2)
+    return weight.sum() / (weight * torch.as_tensor(slope(u.numpy())).float() ** 2).sum()
+
+
 def softplus(a: Any) -> Any:
     y = max(a.data, 0) + math.log1p(math.exp(-abs(a.data)))
     return Value(y, (a,), (expit(a.data),))
@@ -211,6 +265,27 @@ def softplus_by_cases(a: Any) -> Any:
     return Value(math.log1p(e), [a], [e / (1 + e)])
 
 
+def softplus_in_float32(a: Any) -> Any:
+    at = torch.tensor(a.data)
+    return Value(F.softplus(at).item(), (a,), (torch.sigmoid(at).item(),))
+
+
+@functools.cache
+def page_value() -> Any:
+    return define(*ENGINE)["Value"]
+
+
+def softplus_of_the_page(a: Any) -> Any:
+    """As a reader writes it who has run the page's cells: with the page's class, not labutils'."""
+    return page_value()(soft(a.data), (a,), (expit(a.data),))
+
+
+def overwritten(a: Any) -> Any:
+    made = Value(soft(a.data), (a,), (expit(a.data),))
+    a.data = made.data
+    return made
+
+
 def plus(value: Any, slope: Any) -> Any:
     return lambda a: Value(value(a.data), (a,), (slope(a.data),))
 
@@ -221,27 +296,44 @@ def soft(a: float) -> float:
 
 RIGHT: dict[str, list[Any]] = {
     "blames": [
-        [12, 4, 10],
-        (12.0, 4.0, 10.0),
-        np.array([12, 4, 10]),
-        [Fraction(12), 4, 10],
-        torch.tensor([12, 4, 10]),
+        [-36, -12, -30],
+        (-36.0, -12.0, -30.0),
+        np.array([-36, -12, -30], dtype=np.float32),
+        [Fraction(-36), -12, -30],
+        torch.tensor([-36, -12, -30]),
     ],
-    "gradients": [gradients, gradients_by_torch, gradients_by_examples],
-    "start": [start, start_by_quadrature, start_by_draws],
-    "softplus": [softplus, softplus_by_numpy, softplus_by_cases],
+    "gradients": [
+        gradients,
+        gradients_by_torch,
+        gradients_by_examples,
+        gradients_in_place,
+        gradients_in_lists,
+    ],
+    "start": [start, start_by_quadrature, start_by_draws, start_in_float32],
+    "softplus": [softplus, softplus_by_numpy, softplus_by_cases, softplus_in_float32, softplus_of_the_page],
 }
 
 WRONG: list[tuple[str, Any, str]] = [
-    ("blames", [12, 10, 4], "order"),
-    ("blames", [-12, -4, -10], "signs"),
-    ("blames", [6, 2, 10], "multiplied by v"),
-    ("blames", [4, 4, 10], "times x"),
-    ("blames", [12, 12, 10], "added"),
-    ("blames", [12, 4, 6], "meets h"),
-    ("blames", [12, 4, 4], "blame of h"),
-    ("blames", [24, 8, 20], "twice"),
-    ("blames", [0, 0, 10], "is on"),
+    ("blames", [-36, -30, -12], "order"),
+    ("blames", [-30, -12, -36], "order"),
+    ("blames", [36, 12, 30], "signs"),
+    ("blames", [-18, -6, -30], "multiplied by v"),
+    ("blames", [-72, -24, -30], "not by w"),
+    ("blames", [6, 2, 5], "slope of p"),
+    ("blames", [60, 20, 50], "not p itself"),
+    ("blames", [96, 32, 80], "not y"),
+    ("blames", [108, 36, 90], "loss itself"),
+    ("blames", [-12, -12, -30], "times x"),
+    ("blames", [-36, 0, -30], "slope 1"),
+    ("blames", [-36, -36, -30], "added"),
+    ("blames", [-36, -12, -6], "times h"),
+    ("blames", [-36, -12, -18], "meets h"),
+    ("blames", [-36, -12, -60], "times p"),
+    ("blames", [-36, -12, -12], "blame of h"),
+    ("blames", [-72, -24, -60], "twice"),
+    ("blames", [0, 0, -30], "is on"),
+    ("blames", [-180, -60, -30], "not h = 5"),
+    ("blames", [-48, -12, -30], "not times w"),
     ("blames", [1, 2, 3], "one slope at a time"),
     ("blames", [12, 4], "shape"),
     ("gradients", changed(out=lambda z, hot: softmax_of(z, 1) - hot), "divide by its size"),
@@ -264,6 +356,13 @@ WRONG: list[tuple[str, Any, str]] = [
     ("gradients", changed(bias=lambda d: d.mean(0)), "sums over the batch"),
     ("gradients", changed(bias=lambda d: d), "row for each example"),
     ("gradients", transposed, "transposed"),
+    ("gradients", whole_columns, "whole columns"),
+    ("gradients", mask_of_the_blame, "not of the blame"),
+    ("gradients", mask_without_bias, "bias included"),
+    ("gradients", after_a_step, "after a step"),
+    ("gradients", lambda *given: [part / math.log(2) for part in gradients(*given)], "in bits"),
+    ("gradients", lambda *given: [part / 2 for part in gradients(*given)], "no ½"),
+    ("gradients", forgotten_bias, "right: W1, W2, b2"),
     ("gradients", lambda *given: gradients(*given)[:3], "tuple of four"),
     ("gradients", lambda *given: gradients(*given)[0], "tuple of four"),
     ("gradients", lambda *given: [1.3 * part for part in gradients(*given)], "expected"),
@@ -273,7 +372,15 @@ WRONG: list[tuple[str, Any, str]] = [
     ("start", lambda slope: math.sqrt(start(slope)), "root"),
     ("start", lambda slope: start(slope) ** 2, "c²"),
     ("start", lambda slope: 1 / (slope(U) ** 2).mean(), "normal density"),
-    ("start", lambda slope: 1 / (slope(np.linspace(-1, 1, 10_001)) ** 2).mean(), "between −1 and 1"),
+    ("start", lambda slope: 1 / (slope(np.linspace(-1, 1, 10_001)) ** 2).mean(), "uniform"),
+    ("start", lambda slope: 1 / (slope(np.linspace(0, 1, 10_001)) ** 2).mean(), "uniform"),
+    ("start", lambda slope: 1 / np.sum(WEIGHT * slope(abs(U)) ** 2), "only positive u"),
+    ("start", lambda slope: 1 / ((b := np.exp(-(U**2))) @ slope(U) ** 2 / b.sum()), "has u²/2"),
+    ("start", lambda slope: 1 / (0.0008 * (np.exp(-(U**2) / 2) @ slope(U) ** 2)), "√(2π)"),
+    ("start", lambda slope: 1 / (slope(U) ** 2).sum(), "a sum where"),
+    ("start", lambda slope: 1 / (WEIGHT @ slope(U) ** 2 - (WEIGHT @ slope(U)) ** 2), "variance"),
+    ("start", lambda slope: -start(slope), "positive"),
+    ("start", lambda slope: 2.0, "the ReLU's c"),
     ("start", lambda slope: start(slope) * 1.04, "near"),
     ("start", lambda slope: start(slope) / 3, "a third"),
     ("start", lambda slope: 7.0, "expected"),
@@ -290,6 +397,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("softplus", plus(lambda a: soft(-a), expit), "sign of a"),
     ("softplus", plus(lambda a: math.log1p(math.exp(-abs(a))), expit), "max(a, 0)"),
     ("softplus", plus(lambda a: math.log1p(math.exp(a)), expit), "overflows"),
+    ("softplus", plus(lambda a: float(np.log(1 + np.exp(a))), expit), "overflows"),
+    ("softplus", plus(lambda a: soft(a) if abs(a) < 3 else max(a, 0.0), expit), "that is the ReLU"),
+    ("softplus", plus(soft, lambda a: expit(a) / math.log(2)), "base 2"),
+    ("softplus", overwritten, "changes the number"),
+    ("softplus", lambda a: Value(soft(a.data), (a.data,), (expit(a.data),)), "not `a.data`"),
     ("softplus", lambda a: (1 + a.exp()).log(), "several operations"),
     ("softplus", lambda a: soft(a.data), "expected a Value"),
     ("softplus", lambda a: Value(soft(a.data)), "not among the parts"),
