@@ -51,6 +51,7 @@
     },
     draw(pen, { truth, measured, curve }, { n }) {
       const left = 34, floor = 218, high = 196, width = pen.width - left - 16, most = 6;
+      pen.text(0, 12, `mean score${pen.width < 360 ? "" : ", in standard deviations of the true one"}`, "small quiet");
       const x = (each) => left + (width * Math.log(each)) / Math.log(LARGEST);
       const y = (value) => floor - (high * Math.max(0, Math.min(value, most))) / most;
       [0, 2, 4, 6].forEach((value) => {

@@ -27,12 +27,13 @@ def share(answer: Any) -> str | None:
         (0.18 / 0.5, "divided by what the control gains: divide by what the attack gains"),
         (0.14 / 0.68, "the untouched rate is taken from a − c, too: there it cancels"),
         (0.14, "the untouched rate does not come into a − c: divide 0.18 by the gain"),
-        (18 / 68 * 100, "that is a percentage: give a share"),
         (-0.18 / 0.68, "the sign is wrong: the attack tells more than its control"),
     ]
     found = number(answer, "your share")
-    if same(found, 0.18 / 0.68, 5e-3, 0):
+    if same(found, 0.18 / 0.68, 0, 5e-3):  # two decimals are enough
         return None
+    if same(found, 18 / 0.68, 0, 0.5):
+        return "that is a percentage: give a share."
     why = slip(found, mistakes, 5e-3)
     return f"{why or 'that is not it: divide a minus c by a minus u'}."
 
@@ -61,6 +62,16 @@ def _policy_mistakes(anchor: Floats, reward: Floats, beta: float) -> Iterator[tu
         np.eye(len(reward))[reward.argmax()],
         "all on the best reply: that is the limit for beta to 0",
     )
+    top = np.minimum(reward - reward[anchor > 0].max(), 0)
+    yield (
+        scaled((anchor * np.exp(top)) ** (1 / beta)),
+        "beta divides the anchor's logarithm, too: it divides the reward alone",
+    )
+    shifted = anchor + scores / beta
+    yield (
+        scaled(np.exp(shifted - shifted.max())),
+        "the anchor is added to the reward: add its logarithm, or multiply after the exponential",
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         yield np.log(_best(anchor, reward, beta)), "these are logarithms: return the probabilities"
 
@@ -83,7 +94,8 @@ def best_policy(answer: Any) -> str | None:
         with np.errstate(all="ignore"):
             found = array(answer(anchor.copy(), reward.copy(), beta), (len(anchor),), "your policy")
         right = _best(anchor, reward, beta)
-        close = 2e-3 if abs(reward).max() > 1000 else 1e-6  # 32 bits hold 5000.6 to 0.0002
+        large = abs(reward).max() > 1000
+        close = 2e-3 if large else 1e-6  # 32 bits hold 5000.6 to 0.0002
         if same(found, right, close, 1e-9):
             continue
         if not np.isfinite(found).all() and anchor.min() > 0:
@@ -93,10 +105,22 @@ def best_policy(answer: Any) -> str | None:
                 "it is not a number: where the anchor is zero its logarithm, or the largest reward that the "
                 f"anchor never gives, spoils the rest {case}."
             )
+        if large and (same(found, anchor, 1e-3, 1e-3) or found.sum() < 0.5):
+            return (
+                "the exponential over- or underflows, and a cut hides it: subtract the largest reward that "
+                f"the anchor gives {case}."
+            )
+        if (found[anchor == 0] > 1e-9).any():
+            return (
+                "a reply that the anchor never gives gets weight: at 0 it stays, for every reward; a small "
+                f"number in the logarithm lets it in {case}."
+            )
         with np.errstate(all="ignore"):
             why = slip(found, _policy_mistakes(anchor, reward, beta), 1e-6)
         at = int(np.abs(found - right).argmax())
         told = f"reply {at} gets {found[at]:.4f}, and {right[at]:.4f} is best"
+        if abs(found.sum() - 1) > 1e-3:
+            told = f"it sums to {found.sum():.4g}, not to 1; {told}"
         return f"{why or told} {case}."
     return None
 
@@ -126,6 +150,11 @@ def _best_of_mistakes(policy: Floats, score: Floats, n: int) -> Iterator[tuple[F
     cumulated = np.empty(len(policy))
     cumulated[order] = np.cumsum(policy[order]) ** n
     yield cumulated, "that is the chance that none is better: subtract the same for the next lower reply"
+    worse = np.empty(len(policy))
+    worse[order] = np.append(0.0, np.cumsum(policy[order])[:-1])
+    yield worse**n, "that is the chance that all draws are worse: subtract it from that of none better"
+    yield n * policy * worse ** (n - 1), "that is the reply drawn once: it may come several times"
+    yield np.eye(len(policy))[score.argmax()], "all on the best reply: the draws have to find it first"
     yield policy, "that is one draw: n does not come in"
     density = np.empty(len(policy))
     density[order] = n * policy[order] * np.cumsum(policy[order]) ** (n - 1)
@@ -149,12 +178,16 @@ def best_of(answer: Any) -> str | None:
     for given, scores, n in DRAWS:
         policy, score = np.array(given), np.array(scores)
         case = f"(policy {given}, score {scores}, n = {n})"
-        found = array(answer(policy.copy(), score.copy(), n), (len(policy),), "your probabilities")
+        found = array(answer(policy.copy(), score.copy(), n), (len(policy),), "what you return")
         right = _chosen(policy, score, n)
         if same(found, right, 1e-6, 1e-9):
             continue
         why = slip(found, _best_of_mistakes(policy, score, n), 1e-6)
         at = int(np.abs(found - right).argmax())
         told = f"reply {at} gets {found[at]:.4f}, and is the best with probability {right[at]:.4f}"
+        if abs(found.sum() - 1) > 1e-3:
+            told = f"the sum is {found.sum():.4g}, not 1; {told}"
+        elif np.abs(found - right).max() < 5e-3:
+            told = f"near, but not exact, as a simulation is: use the law; {told}"
         return f"{why or told} {case}."
     return None

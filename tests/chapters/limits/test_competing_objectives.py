@@ -137,6 +137,13 @@ def best_policy_by_loop(anchor: Any, reward: Any, beta: float) -> list[float]:
     return [each / sum(weight) for each in weight]
 
 
+def best_policy_in_place(anchor: Any, reward: Any, beta: float) -> Any:
+    reward -= reward[anchor > 0].max()
+    anchor *= np.exp(np.minimum(reward, 0, out=reward) / beta)
+    anchor /= anchor.sum()
+    return anchor
+
+
 def best_of(policy: Any, score: Any, n: int) -> Any:
     order = np.argsort(score)
     below = np.append(0.0, np.cumsum(policy[order]))
@@ -169,16 +176,39 @@ def best_of_by_counting(policy: Any, score: Any, n: int) -> list[float]:
     return [after(n)[i] for i in range(len(policy))]
 
 
+def best_of_in_place(policy: Any, score: Any, n: int) -> Any:
+    order = score.argsort()
+    score.sort()
+    each = policy[order]
+    upto = each.cumsum()
+    policy[order] = upto**n - (upto - each) ** n
+    return policy
+
+
+def best_of_in_32_bits(policy: Any, score: Any, n: int) -> Any:
+    p = policy.astype(np.float32)
+    upto = (score[:, None] >= score).astype(np.float32) @ p
+    return upto**n - (upto - p) ** n
+
+
 RIGHT: dict[str, list[Any]] = {
-    "share": [0.18 / 0.68, np.float32(0.2647), torch.tensor([0.265]), (0.72 - 0.54) / (0.72 - 0.04)],
+    "share": [0.18 / 0.68, np.float32(0.2647), torch.tensor([0.265]), (0.72 - 0.54) / (0.72 - 0.04), 0.26],
     "best_policy": [
         best_policy,
         best_policy_by_torch,
         best_policy_in_32_bits,
         best_policy_by_scipy,
         best_policy_by_loop,
+        best_policy_in_place,
     ],
-    "best_of": [best_of, best_of_by_masks, best_of_by_torch, best_of_by_counting],
+    "best_of": [
+        best_of,
+        best_of_by_masks,
+        best_of_by_torch,
+        best_of_by_counting,
+        best_of_in_place,
+        best_of_in_32_bits,
+    ],
 }
 
 
@@ -192,6 +222,16 @@ def unsorted(policy: Any, score: Any, n: int) -> Any:
 
 def in_order_of_scores(policy: Any, score: Any, n: int) -> Any:
     return unsorted(policy[np.argsort(score)], score, n)
+
+
+def by_simulation(policy: Any, score: Any, n: int) -> Any:
+    drawn = np.random.default_rng(0).choice(len(policy), (100_000, n), p=policy)
+    best = drawn[np.arange(len(drawn)), score[drawn].argmax(1)]
+    return np.bincount(best, minlength=len(policy)) / len(drawn)
+
+
+def worse(policy: Any, score: Any) -> Any:
+    return np.array([policy[score < each].sum() for each in score])
 
 
 def by_density(policy: Any, score: Any, n: int) -> Any:
@@ -211,6 +251,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("share", 0.14 / 0.68, "there it cancels"),
     ("share", 0.14, "does not come into"),
     ("share", 26.47, "percentage"),
+    ("share", 26, "percentage"),
     ("share", -0.2647, "sign is wrong"),
     ("share", 0.9, "divide a minus c"),
     ("share", "0.26", "expected one number"),
@@ -226,6 +267,16 @@ WRONG: list[tuple[str, Any, str]] = [
     ("best_policy", lambda a, r, b: np.log(best_policy(a, r, b)), "these are logarithms"),
     ("best_policy", lambda a, r, b: scaled(a * np.exp(r / b)), "it overflows"),
     ("best_policy", lambda a, r, b: scaled(a * np.exp((r - r.max()) / b)), "anchor never gives"),
+    ("best_policy", lambda a, r, b: scaled(a * np.exp(np.clip(r / b, -700, 700))), "a cut hides it"),
+    ("best_policy", lambda a, r, b: np.nan_to_num(scaled(a * np.exp(r / b))), "a cut hides it"),
+    ("best_policy", lambda a, r, b: np.exp(log_softmax(np.log(a + 1e-9) + r / b)), "lets it in"),
+    ("best_policy", lambda a, r, b: np.exp(log_softmax(np.log(a + 1e-12) + r / b)), "lets it in"),
+    ("best_policy", lambda a, r, b: np.exp(log_softmax((np.log(a) + r) / b)), "the reward alone"),
+    ("best_policy", lambda a, r, b: np.exp(log_softmax(a + r / b)), "add its logarithm"),
+    ("best_policy", lambda a, r, b: a + r / b, "it sums to 2.6, not to 1"),
+    ("best_policy", lambda a, r, b: best_policy(a, r, b) / best_policy(a, r, b).max(), "it sums to"),
+    ("best_policy", lambda a, r, b: best_policy(a, r, b)[:, None], "has shape"),
+    ("best_policy", lambda a, r, b: (best_policy(a, r, b), 0.5), "tuple"),
     ("best_policy", lambda a, r, b: best_policy(a, r, b)[:-1], "has shape"),
     ("best_policy", lambda a, r, b: np.full(len(a), 1 / len(a)), "is best"),
     ("best_of", in_order_of_scores, "order of the scores"),
@@ -245,6 +296,12 @@ WRONG: list[tuple[str, Any, str]] = [
         lambda p, s, n: np.array([p[s <= each].sum() ** n for each in s]),
         "none is better",
     ),
+    ("best_of", lambda p, s, n: worse(p, s) ** n, "all draws are worse"),
+    ("best_of", lambda p, s, n: n * p * worse(p, s) ** (n - 1), "several times"),
+    ("best_of", lambda p, s, n: np.eye(len(p))[s.argmax()], "have to find it"),
+    ("best_of", by_simulation, "as a simulation is"),
+    ("best_of", lambda p, s, n: np.log(best_of(p, s, n)), "the sum is"),
+    ("best_of", lambda p, s, n: int(s.argmax()), "has shape"),
     ("best_of", by_density, "many small replies"),
     ("best_of", lambda p, s, n: scaled(by_density(p, s, n)), "many small replies"),
     ("best_of", lambda p, s, n: p, "that is one draw"),
