@@ -25,6 +25,7 @@
       return g.map((_, i) => s.m[i] / (1 - 0.9 ** s.t) / (Math.sqrt(s.v[i] / (1 - 0.999 ** s.t)) + 1e-8));
     },
   };
+  const LOWEST = { saddle: [[0, Math.SQRT2], [0, -Math.SQRT2]] }; // where the others have [0, 0]
   const LOOKS = { SGD: "orange", momentum: "green dashed", RMSProp: "grey", Adam: "blue thick" };
   const FAR = 1e6; // a path that has left is not followed further
 
@@ -35,6 +36,26 @@
       path.push(path[t].map((each, i) => each - rate * direction[i]));
     }
     return path;
+  }
+
+  // Lines of equal loss as one path: in each small cell, straight between the edges that the level crosses.
+  function contour(loss, level, x, y, wide = 36, tall = 48) {
+    const side = (i) => -3 + (6 * i) / wide, up = (j) => -2.1 + (4.2 * j) / tall, pieces = [];
+    for (let i = 0; i < wide; i += 1) {
+      for (let j = 0; j < tall; j += 1) {
+        const corners = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]].map(([a, b]) => [side(a), up(b)]);
+        const high = corners.map((corner) => loss(corner) - level);
+        const met = corners.flatMap((a, k) => {
+          const b = corners[(k + 1) % 4], from = high[k], to = high[(k + 1) % 4], share = from / (from - to);
+          return from > 0 === to > 0 ? [] : [[a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])]];
+        });
+        for (let k = 0; k + 1 < met.length; k += 2) {
+          const [[a, b], [c, d]] = [met[k], met[k + 1]].map(([u, v]) => [x(u).toFixed(1), y(v).toFixed(1)]);
+          pieces.push(`M${a} ${b}L${c} ${d}`);
+        }
+      }
+    }
+    return pieces.join("");
   }
 
   labutils.define("descent", {
@@ -54,14 +75,12 @@
       const { loss } = SURFACES[surface], side = Math.min(pen.width, 360), left = (pen.width - side) / 2, high = 250;
       const x = (value) => left + (side * (value + 3)) / 6, y = (value) => 4 + (high * (2.1 - value)) / 4.2;
       const inside = ([a, b]) => Math.abs(a) <= 3 && Math.abs(b) <= 2.1;
-      const wide = 30, tall = 21; // the ground: the darker, the higher
       const least = surface === "saddle" ? -0.5 : 0;
-      for (let i = 0; i < wide; i += 1) {
-        for (let j = 0; j < tall; j += 1) {
-          const middle = [-3 + (6 * (i + 0.5)) / wide, 2.1 - (4.2 * (j + 0.5)) / tall];
-          const level = Math.floor(1.6 * Math.log2(1 + loss(middle) - least));
-          if (level % 2) pen.rect(left + (side * i) / wide, 4 + (high * j) / tall, side / wide, high / tall, "grey see-through");
-        }
+      const ground = [0.5, 1.5, 4.5, 13.5, 40.5].map((above) => contour(loss, least + above, x, y)).join("");
+      pen.add("path", { d: ground }, "faint hollow");
+      for (const [a, b] of LOWEST[surface] ?? [[0, 0]]) {
+        pen.line(x(a) - 5, y(b) - 5, x(a) + 5, y(b) + 5);
+        pen.line(x(a) - 5, y(b) + 5, x(a) + 5, y(b) - 5);
       }
       for (const { name, path } of paths) {
         const out = path.findIndex((at) => !inside(at)), shown = out < 0 ? path : path.slice(0, out);
@@ -69,15 +88,15 @@
         const [a, b] = shown[shown.length - 1];
         pen.circle(x(a), y(b), 4, LOOKS[name].split(" ")[0]);
       }
-      const below = pen.keys(left, high + 28, paths.map(({ name }) => ["line", LOOKS[name], name]));
-      const most = 4, room = pen.width - 150;
+      const below = high + 24, most = 4, from = 116, room = pen.width - from - 74;
       paths.forEach(({ name, loss: value, left: gone }, i) => {
-        const middle = below + 26 + 24 * i, length = (room * Math.max(0, Math.min(value - least, most))) / most;
+        const middle = below + 24 * i, length = (room * Math.max(0, Math.min(value - least, most))) / most;
         pen.text(76, middle + 4, name, "end small");
-        pen.rect(82, middle - 7, length, 14, LOOKS[name].split(" ")[0]);
-        pen.text(88 + length, middle + 4, gone ? "has left" : value.toFixed(3), "small bold");
+        pen.line(82, middle, 110, middle, LOOKS[name]);
+        pen.rect(from, middle - 7, length, 14, LOOKS[name].split(" ")[0]);
+        pen.text(from + 6 + length, middle + 4, gone ? "has left" : value.toFixed(3), "small bold");
       });
-      pen.height = below + 26 + 24 * 4;
+      pen.height = below + 24 * 3 + 14;
     },
     say({ paths }, { surface, rate, steps }) {
       return `${steps} steps at rate ${rate} on the ${surface}. Loss: ` +

@@ -23,15 +23,21 @@ def first_step(answer: Any) -> str | None:
         (0.00002, "that is rate times gradient, the step of SGD: Adam divides by the root of the square"),
         (-0.00002, "that is rate times gradient, the step of SGD: Adam divides by the root of the square"),
         (0.000002, "m alone, not divided: Adam divides by the root of the squares"),
-        (0.01 * 0.1 / math.sqrt(0.001), "m and v are not corrected for starting at zero"),
-        (-0.01 * 0.1 / math.sqrt(0.001), "m and v are not corrected, and the sign is that of the gradient"),
-        (0.001, "m is not corrected for starting at zero: divide it by 1 − β₁"),
-        (0.01 / math.sqrt(0.001), "v is not corrected for starting at zero: divide it by 1 − β₂"),
+        *(
+            (sign * size, f"{what} for starting at zero{' (and the sign is that of g)' if sign < 0 else ''}")
+            for sign in (1, -1)
+            for size, what in (
+                (0.01 * 0.1 / math.sqrt(0.001), "m and v are not corrected"),
+                (0.001, "m is not corrected (divide it by 1 − β₁)"),
+                (0.01 / math.sqrt(0.001), "v is not corrected (divide it by 1 − β₂)"),
+            )
+        ),
         (1.0, "that is the direction: times the rate"),
         (-1.0, "that is the direction of the gradient: minus it, times the rate"),
         (5.0, "rate over gradient: divide the gradient by its own size, then times the rate"),
         (-5.0, "rate over gradient: divide the gradient by its own size, then times the rate"),
         (0.002, "that is the size of the gradient, which does not matter"),
+        (-0.002, "that is the gradient, whose size does not matter"),
     ]
     return f"{slip(found, mistakes, 2e-3) or 'that is not it: find m / √v after one gradient'}."
 
@@ -91,6 +97,32 @@ def _clip_mistakes(
     yield (
         step(lambda b: b * min(1.0, longest / apart)),
         "norms of the arrays were added: add squares, then the root",
+    )
+    count = sum(b.size for b in g)
+    yield (
+        step(lambda b: b * min(1.0, longest * math.sqrt(count) / norm)),
+        "that is the root of the mean of the squares: take the root of their sum",
+    )
+    means = math.sqrt(sum(float((b**2).mean()) for b in g))
+    yield (
+        step(lambda b: b * min(1.0, longest / means)),
+        "that is the root of the mean of the squares: take the root of their sum",
+    )
+    first = math.sqrt(float((g[0] ** 2).sum()))
+    yield (
+        step(lambda b: b * min(1.0, longest / first)),
+        "the norm is that of the first array: take that of all together",
+    )
+    yield (
+        step(lambda b: b / factor),
+        "the gradient is made longer: the factor is `longest` / norm, not its inverse",
+    )
+    new = [a - rate * b for a, b in pairs]
+    far = math.sqrt(sum(float((a**2).sum()) for a in new))
+    yield flat([a * min(1.0, longest / far) for a in new]), "theta was shortened: shorten the gradient"
+    yield (
+        step(lambda b: b - longest if norm > longest else b),
+        "`longest` was subtracted from each number: multiply by `longest` / norm, which keeps the direction",
     )
     quiet = 1.0 if norm <= longest else 0.0
     yield step(lambda b: b * quiet), "a long gradient is dropped: shorten it"
@@ -154,6 +186,7 @@ def _schedule_mistakes(step: int, n_warm: int, n_steps: int) -> Iterator[tuple[f
     share = (step - n_warm + 1) / rest
     yield 1 - share, "the fall is a straight line: it is to be half a cosine"
     yield math.cos(math.pi * share), "half of 1 + cos(π · share): this falls to −1"
+    yield 1 + math.cos(math.pi * share), "half of 1 + cos(π · share): this begins at 2"
     yield (
         math.cos(math.pi * share / 2),
         "a quarter of a cosine: from 1 to 0 along half of one, 0.5 + 0.5 cos(π · share)",
@@ -165,6 +198,16 @@ def _schedule_mistakes(step: int, n_warm: int, n_steps: int) -> Iterator[tuple[f
         "the fall is counted from the first step: count it from the end of the rise",
     )
     yield 0.5 + 0.5 * math.cos(share), "π is missing in the cosine"
+    yield 0.5 + 0.5 * math.cos(180 * share), "that is in degrees: math.cos takes radians, π for half a turn"
+    yield 0.5 + 0.5 * math.sin(math.pi * share), "that is a sine: a cosine falls from 1"
+    for wrong in (n_steps, n_steps - 1, rest + 1, rest - 1):
+        if wrong > 0:
+            yield (
+                0.5 + 0.5 * math.cos(math.pi * (step - n_warm + 1) / wrong),
+                f"the fall is spread over {wrong} steps: from n_warm − 1 to n_steps − 1 there are {rest}",
+            )
+    yield math.exp(-share), "the fall is exponential: it is to be half a cosine, down to 0"
+    yield 0.0, "the rate is 0 at once after the rise: it falls along half a cosine"
     yield 1.0, "the rate does not fall after the rise"
     yield (step + 1) / n_warm, "the rise goes on: it ends at step n_warm − 1"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -115,6 +116,41 @@ def test_explorer_turns_the_ravine(engine: Engine) -> None:
     assert abs(straight[3]["loss"] - turned[3]["loss"]) > 1e-3  # Adam does
 
 
+@pytest.mark.parametrize("rate", [0.02, 0.1])  # the two that the page speaks of
+def test_explorer_keeps_what_the_page_says(engine: Engine, rate: float) -> None:
+    straight, turned = (
+        engine.compute("descent", {"surface": surface, "rate": rate, "steps": 60})["paths"]
+        for surface in ("ravine", "turned ravine")
+    )
+    for a, b in zip(straight[:2], turned[:2], strict=True):
+        assert a["left"] == b["left"] == (rate == 0.1)
+    for a, b in zip(straight[2:], turned[2:], strict=True):
+        assert not a["left"]
+        assert a["loss"] < b["loss"]
+    if rate == 0.02:
+        assert max(straight, key=lambda path: path["loss"])["name"] == "Adam"
+
+
+@pytest.mark.parametrize("surface", [*SLOPES, "turned ravine"])
+def test_explorer_draws_equal_losses(engine: Engine, surface: str) -> None:
+    drawing = engine.markup("descent", surface=surface, rate=0.02, steps=5).find("svg")
+    assert drawing is not None
+    path = drawing.find("path")
+    assert path is not None
+    across = [[float(x) for x in at.split()] for at in re.findall(r"[\d.]+ [\d.]+", str(path["d"]))]
+    side = (float(str(drawing["width"])) - 360) / 2  # as the explorer places its square
+    u, v = (np.array(across) - [side, 4]).T
+    x, y = u / 60 - 3, 2.1 - v * 4.2 / 250
+    if surface == "turned ravine":
+        x, y = (x + y) / 2**0.5, (y - x) / 2**0.5
+    loss = SLOPES[surface.removeprefix("turned ")][2](x, y) + (surface == "saddle") / 2
+    levels = np.array([0.5, 1.5, 4.5, 13.5, 40.5])
+    gap = np.log(loss[:, None] / levels)
+    nearest = np.abs(gap).argmin(1)
+    assert len(set(nearest)) >= 3
+    assert np.abs(gap).min(1).max() < 0.25  # levels are a factor of 3 apart, and a cell is straight
+
+
 def test_explorer_says_who_has_left(engine: Engine) -> None:
     paths = engine.compute("descent", {"surface": "ravine", "rate": 0.2, "steps": 100})["paths"]
     assert [path["left"] for path in paths] == [True, True, False, False]
@@ -151,6 +187,32 @@ def in_float32(theta: Any, g: Any, rate: float, longest: float) -> Any:
     return [part.astype(np.float32) for part in with_numpy(theta, g, rate, longest)]
 
 
+def with_torch_clip(theta: Any, g: Any, rate: float, longest: float) -> Any:
+    parameters = [nn.Parameter(torch.tensor(part)) for part in theta]
+    for parameter, part in zip(parameters, g, strict=True):
+        parameter.grad = torch.tensor(part)
+    nn.utils.clip_grad_norm_(parameters, longest)
+    torch.optim.SGD(parameters, lr=rate).step()
+    return parameters
+
+
+def with_lists(theta: Any, g: Any, rate: float, longest: float) -> Any:
+    norm = math.sqrt(sum(float(x) ** 2 for part in g for x in part.ravel()))
+    short = [(part if norm <= longest else part * longest / norm).astype(np.float32) for part in g]
+    return [(t - rate * part).tolist() for t, part in zip(theta, short, strict=True)]
+
+
+def with_theta_clipped(theta: Any, g: Any, rate: float, longest: float) -> Any:
+    new = [t - rate * part for t, part in zip(theta, g, strict=True)]
+    norm = math.sqrt(sum(float((part**2).sum()) for part in new))
+    return [part * min(1, longest / norm) for part in new]
+
+
+def shortened(parts: Any, longest: float) -> Any:
+    norm = math.sqrt(sum(float((part**2).sum()) for part in parts))
+    return [part * min(1.0, longest / max(norm, 1e-12)) for part in parts]
+
+
 def clipping(change: Callable[..., Any]) -> Callable[..., Any]:
     """A step in which `change` says what becomes of each part of the gradient."""
 
@@ -183,13 +245,20 @@ def falling(change: Callable[[float], float]) -> Callable[..., Any]:
     return lambda step, w, n: (step + 1) / w if step < w else change((step - w + 1) / (n - w))
 
 
+def falling_over(length: Callable[[int, int], int]) -> Callable[..., Any]:
+    def answer(step: int, w: int, n: int) -> float:
+        return (step + 1) / w if step < w else 0.5 + 0.5 * math.cos(math.pi * (step - w + 1) / length(w, n))
+
+    return answer
+
+
 def rising(change: Callable[..., float]) -> Callable[..., Any]:
     return lambda step, w, n: change(step, w, n) if step < w else with_math(step, w, n)
 
 
 RIGHT = {
     "first_step": [0.01, np.float32(0.01), torch.tensor([0.01])],
-    "clipped_step": [with_numpy, with_torch, in_place, in_float32],
+    "clipped_step": [with_numpy, with_torch, in_place, in_float32, with_torch_clip, with_lists],
     "factor": [with_math, with_interp, with_tensor],
 }
 WRONG = [
@@ -198,6 +267,10 @@ WRONG = [
     ("first_step", 0.01 * 0.1 / 0.001**0.5, "not corrected"),
     ("first_step", 0.001, "m is not corrected"),
     ("first_step", 0.01 / 0.001**0.5, "v is not corrected"),
+    ("first_step", -0.001, "the sign is that of g"),
+    ("first_step", -0.01 * 0.1 / 0.001**0.5, "m and v are not corrected"),
+    ("first_step", -0.002, "does not matter"),
+    ("first_step", "0.01", "expected one number"),
     ("first_step", 1.0, "times the rate"),
     ("first_step", 0.002, "does not matter"),
     ("first_step", 0.5, "that is not it"),
@@ -221,6 +294,33 @@ WRONG = [
         clipping(lambda b, norm, most, rate, g: b * min(1, most / max(rate * norm, 1e-9))),
         "before the clip",
     ),
+    (
+        "clipped_step",
+        lambda theta, g, rate, most: [
+            t - part for t, part in zip(theta, shortened([rate * x for x in g], most), strict=True)
+        ],
+        "before the clip",
+    ),
+    (
+        "clipped_step",
+        clipping(lambda b, norm, most, *_: b * min(1, most * 10**0.5 / max(norm, 1e-9))),
+        "mean",
+    ),
+    (
+        "clipped_step",
+        clipping(
+            lambda b, norm, most, rate, g: b * min(1, most / max(sum((x**2).mean() for x in g) ** 0.5, 1e-9))
+        ),
+        "mean of the squares",
+    ),
+    (
+        "clipped_step",
+        clipping(lambda b, norm, most, rate, g: b * min(1, most / max(np.linalg.norm(g[0]), 1e-9))),
+        "that of the first array",
+    ),
+    ("clipped_step", clipping(lambda b, norm, most, *_: b * max(1, norm / most)), "not its inverse"),
+    ("clipped_step", clipping(lambda b, norm, most, *_: b - most if norm > most else b), "was subtracted"),
+    ("clipped_step", with_theta_clipped, "theta was shortened"),
     (
         "clipped_step",
         clipping(
@@ -256,6 +356,17 @@ WRONG = [
     ("factor", falling(lambda share: 0.5 - 0.5 * math.cos(math.pi * share)), "upside down"),
     ("factor", falling(lambda share: 0.5 + 0.5 * math.cos(share)), "π is missing"),
     ("factor", falling(lambda share: 1.0), "does not fall"),
+    ("factor", falling(lambda share: 1 + math.cos(math.pi * share)), "begins at 2"),
+    ("factor", falling(lambda share: 0.5 + 0.5 * math.cos(180 * share)), "degrees"),
+    ("factor", falling(lambda share: 0.5 + 0.5 * math.sin(math.pi * share)), "sine"),
+    ("factor", falling(lambda share: math.exp(-share)), "exponential"),
+    ("factor", falling(lambda share: 0.0), "at once"),
+    *(
+        ("factor", falling_over(length), "the fall is spread over")
+        for length in (lambda w, n: n, lambda w, n: n - 1, lambda w, n: n - w + 1, lambda w, n: n - w - 1)
+    ),
+    ("factor", lambda step, w, n: 100 * with_math(step, w, n), "expected 0.1726"),
+    ("factor", lambda step, w, n: [with_math(i, w, n) for i in range(n)], "expected one number"),
     (
         "factor",
         lambda step, w, n: (
