@@ -130,6 +130,24 @@ def recall_by_loops(real: Any, made: Any, k: int) -> Any:
     return hits / len(real)
 
 
+def recall_by_rows(real: Any, made: Any, k: int) -> Any:
+    reached = np.zeros(len(real), dtype=bool)
+    for point in made:
+        reached |= np.linalg.norm(real - point, axis=1) <= np.sort(np.linalg.norm(made - point, axis=1))[k]
+    return reached.mean()
+
+
+def recall_in_place(real: Any, made: Any, k: int) -> Any:
+    between = cdist(made, made)
+    np.fill_diagonal(between, np.inf)
+    between.sort(axis=1)
+    return float((cdist(real, made) <= between[:, k - 1]).any(1).mean())
+
+
+def recall_in_single_precision(real: Any, made: Any, k: int) -> Any:
+    return recall_by_torch(real.astype(np.float32), made.astype(np.float32), k).float()
+
+
 def recall_by_torch(real: Any, made: Any, k: int) -> Any:
     real, made = torch.tensor(real), torch.tensor(made)
     between = torch.cdist(made, made, compute_mode="donot_use_mm_for_euclid_dist")
@@ -161,6 +179,20 @@ def best_by_torch(p: Any, q: Any, s: float, t: float) -> Any:
     return t / (1 + (1 - s) / s * q / p)
 
 
+def best_in_place(p: Any, q: Any, s: float, t: float) -> Any:
+    p *= s
+    q *= 1 - s
+    q += p
+    p *= t
+    p /= q
+    return p
+
+
+def best_in_single_precision(p: Any, q: Any, s: float, t: float) -> Any:
+    p, q = torch.tensor(p).float(), torch.tensor(q).float()
+    return s * t * p / (s * p + (1 - s) * q)
+
+
 def best_by_search(p: Any, q: Any, s: float, t: float) -> Any:
     from scipy.optimize import minimize_scalar
 
@@ -176,9 +208,32 @@ def best_by_search(p: Any, q: Any, s: float, t: float) -> Any:
 
 
 RIGHT: dict[str, list[Any]] = {
-    "value": [-math.log(2), -0.6931, -0.69, np.log(0.5), torch.tensor(0.5).log()],
-    "recall": [recall, recall_by_loops, recall_by_torch, recall_by_sklearn],
-    "best_smoothed": [best, best_by_lists, best_by_torch, best_by_search],
+    "value": [
+        -math.log(2),
+        -0.6931,
+        -0.69,
+        np.log(0.5),
+        torch.tensor(0.5).log(),
+        np.float32(-0.6931),
+        [-0.693],
+    ],
+    "recall": [
+        recall,
+        recall_by_loops,
+        recall_by_rows,
+        recall_by_torch,
+        recall_by_sklearn,
+        recall_in_place,
+        recall_in_single_precision,
+    ],
+    "best_smoothed": [
+        best,
+        best_by_lists,
+        best_by_torch,
+        best_by_search,
+        best_in_place,
+        best_in_single_precision,
+    ],
 }
 
 WRONG: list[tuple[str, Any, str]] = [
@@ -193,6 +248,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("value", 0.5, "what does it earn"),
     ("value", -0.42, "over the places"),
     ("value", "-0.69", "expected one number"),
+    ("value", math.log(2), "2 JS without log 4"),
+    ("value", 3 * math.log(0.5), "three times"),
+    ("value", math.log(2) / 2 - math.log(4), "enters once"),
+    ("value", -0.7, "two digits"),
+    ("value", math.inf, "from the mean m of both"),
     ("recall", precision, "that is the precision"),
     ("recall", lambda r, m, k: (far(r, m) <= reach(r, k)[:, None]).any(1).mean(), "that of the real points"),
     ("recall", lambda r, m, k: (far(r, m) <= reach(m, k)).any(0).mean(), "of real ones"),
@@ -215,6 +275,25 @@ WRONG: list[tuple[str, Any, str]] = [
         "only the nearest",
     ),
     ("recall", lambda r, m, k: 0.123, "expected"),
+    ("recall", lambda r, m, k: recall(r, m, 3), "k is 3 there"),
+    ("recall", lambda r, m, k: ((far(r, m) <= reach(m, k)).sum(1) >= k).mean(), "not k of them"),
+    ("recall", lambda r, m, k: (far(r, m) <= far(m, m)[:, k]).any(1).mean(), "sort each row"),
+    (
+        "recall",
+        lambda r, m, k: (far(r, m) <= np.sort(far(m, m))[:, 1 : k + 1].mean(1)).any(1).mean(),
+        "mean of the k nearest",
+    ),
+    (
+        "recall",
+        lambda r, m, k: (far(r, m) <= np.sort(far(m, np.vstack([m, r])))[:, k]).any(1).mean(),
+        "among made points only",
+    ),
+    ("recall", lambda r, m, k: (far(r, m) ** 2 <= reach(m, k)).any(1).mean(), "that is not"),
+    ("recall", lambda r, m, k: (far(r, m) <= reach(m, k) ** 2).any(1).mean(), "with a squared one"),
+    ("recall", lambda r, m, k: 1.0, "its own reach"),
+    ("recall", lambda r, m, k: 100 * recall(r, m, k), "per cent"),
+    ("recall", lambda r, m, k: (far(r, m) <= reach(m, k).max()).any(1).mean(), "the longest reach"),
+    ("recall", lambda r, m, k: (far(r, m) <= reach(m, k)).any(1), "expected one number"),
     ("best_smoothed", lambda p, q, s, t: p / (p + q), "s and t are missing"),
     ("best_smoothed", lambda p, q, s, t: t * p / (p + q), "s is missing"),
     ("best_smoothed", lambda p, q, s, t: best(p, q, s, 1), "t is missing"),
@@ -232,5 +311,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("best_smoothed", lambda p, q, s, t: s * t * p / (s * p + q), "the weight 1 − s"),
     ("best_smoothed", lambda p, q, s, t: s * p + (1 - s) * q, "below the line"),
     ("best_smoothed", lambda p, q, s, t: p * 0 + 0.3, "expected"),
+    ("best_smoothed", lambda p, q, s, t: best(p, q, s, 1 - t), "pull towards 0"),
+    ("best_smoothed", lambda p, q, s, t: s * t * p / ((1 - s) * q), "those are odds"),
+    ("best_smoothed", lambda p, q, s, t: s * p / (s * t * p + (1 - s) * q), "t stands below"),
+    ("best_smoothed", lambda p, q, s, t: np.minimum(best(p, q, s, 1), t), "cut off at t"),
     ("best_smoothed", lambda p, q, s, t: best(p, q, s, t)[0], "shape"),
 ]
