@@ -113,14 +113,15 @@ def rows(needed: nx.DiGraph, across: int) -> list[list[str | tuple[str, str]]]:
 
 def placed(
     drawn: list[list[str | tuple[str, str]]], width: float, look: Look
-) -> dict[Any, tuple[float, float]]:
-    """Return the middle of each place of the rows."""
-    at = {}
+) -> dict[Any, list[tuple[float, float]]]:
+    """Return the middle of a chapter, and for a line that passes rows the middle of its place in each."""
+    at: dict[Any, list[tuple[float, float]]] = {}
     for number, row in enumerate(drawn):
         sizes = [LANE if isinstance(place, tuple) else look.width for place in row]
         x = (width - sum(sizes) - GAP[0] * (len(row) - 1)) / 2
         for place, size in zip(row, sizes, strict=True):
-            at[place] = (x + size / 2, look.height / 2 + 1 + number * (look.height + GAP[1]))
+            middle = (x + size / 2, look.height / 2 + 1 + number * (look.height + GAP[1]))
+            at.setdefault(place, []).append(middle)
             x += size + GAP[0]
     return at
 
@@ -164,12 +165,12 @@ def drawing(needed: nx.DiGraph, chapters: dict[str, Chapter], look: Look) -> str
     at = placed(drawn, width, look)
     parts = []
     for start, end in needed.edges:
-        middle = [at[place] for row in drawn for place in row if place == (start, end)]
-        parts.append(f'<path class="needs" d="{line([at[start], *middle, at[end]], look.height / 2)}"/>')
-        x, y = at[end][0], at[end][1] - look.height / 2
+        points = [*at[start], *at.get((start, end), []), *at[end]]
+        parts.append(f'<path class="needs" d="{line(points, look.height / 2)}"/>')
+        x, y = points[-1][0], points[-1][1] - look.height / 2
         parts.append(f'<path class="head" d="M{x - 4:g} {y - 7:g}L{x:g} {y:g}L{x + 4:g} {y - 7:g}Z"/>')
     for page, chapter in chapters.items():
-        x, y = at[page]
+        [(x, y)] = at[page]
         corner = f'x="{x - look.width / 2:g}" y="{y - look.height / 2:g}"'
         box = f'<rect {corner} width="{look.width}" height="{look.height}" rx="6"/>'
         said = f"<desc>{html.escape(needs_in_words(page, needed, chapters))}</desc>"

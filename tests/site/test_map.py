@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 import networkx as nx
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given
@@ -78,12 +80,35 @@ def test_any_book_is_drawn_below_what_it_needs_without_a_box_on_another(
         assert sum(isinstance(place, str) for place in row) <= look.across
     at = placed(drawn, 2000, look)
     for row in drawn:
-        boxes = sorted(at[place][0] for place in row if isinstance(place, str))
+        boxes = sorted(at[place][0][0] for place in row if isinstance(place, str))
         assert all(right - left >= look.width for left, right in pairwise(boxes))
     chapters = {page: Chapter(page, page, "why?", f"{page}.html") for page in order}
     picture = BeautifulSoup(drawing(needed, chapters, look), "html.parser")
     assert len(picture.select("a")) == len(order)
     assert len(picture.select("path.needs")) == needed.number_of_edges()
+    boxes = np.array(
+        [[float(box[key]) for key in ("x", "y", "width", "height")] for box in picture.select("rect")]
+    )
+    for path in picture.select("path.needs"):
+        x, y = followed(path["d"])[:, :, None]
+        within = (x > boxes[:, 0]) & (x < boxes[:, 0] + boxes[:, 2])
+        assert not (within & (y > boxes[:, 1] + 0.1) & (y < boxes[:, 1] + boxes[:, 3] - 0.1)).any()
+
+
+def followed(path: str) -> np.ndarray:
+    """Points along a line of the map, (2, n): its commands are M, C and V in absolute numbers."""
+    points = []
+    for command, rest in re.findall(r"([MCV])([^MCV]*)", path):
+        numbers = np.array(rest.split(), float)
+        if command == "M":
+            points.append(numbers)
+        elif command == "V":
+            points += [np.array([points[-1][0], y]) for y in np.linspace(points[-1][1], numbers[0], 20)]
+        else:
+            t = np.linspace(0, 1, 20)[:, None]
+            a, b, c, d = points[-1], *numbers.reshape(3, 2)
+            points += list((1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * b + 3 * t**2 * (1 - t) * c + t**3 * d)
+    return np.array(points).T
 
 
 def test_the_landing_page_shows_every_chapter_in_both_drawings_and_in_the_list(site: Path) -> None:
