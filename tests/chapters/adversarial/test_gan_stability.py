@@ -276,11 +276,93 @@ def mean_of_both(slopes: Any, x: Any, y: Any, rate: float) -> Any:
     return x + rate * (a + c) / 2, y + rate * (b + d) / 2
 
 
+def stretch_in_float32(w: Any, n_step: int) -> Any:
+    """In place, from the left, in float32."""
+    w = w.astype(np.float32)
+    w /= np.float32(2)
+    v = np.ones(len(w), np.float32)
+    for _ in range(n_step):
+        u = v @ w
+        u /= np.linalg.norm(u)
+        v = w @ u
+        size = np.linalg.norm(v)
+        v /= size
+    return 2 * size
+
+
+def turned(w: Any, n_step: int, shorten: Any = np.linalg.norm) -> Any:
+    """Where a vector has turned to, shortened in each round by whatever is asked for."""
+    u = np.ones(w.shape[1])
+    for _ in range(n_step):
+        u = w.T @ (w @ u)
+        u /= shorten(u)
+    return u
+
+
+def square_alone(w: Any, n_step: int) -> Any:
+    u = np.ones(w.shape[0])
+    for _ in range(n_step):
+        u = w.T @ (w @ u)
+        u /= np.linalg.norm(u)
+    return np.linalg.norm(w @ u)
+
+
+def reinforce_in_place(q: Any, f: Any, drawn: Any, b: float) -> Any:
+    f -= b
+    total = -q * f[drawn].sum()
+    np.add.at(total, drawn, f[drawn])
+    total /= len(drawn)
+    return total
+
+
+def reinforce_in_float32(q: Any, f: Any, drawn: Any, b: float) -> Any:
+    q, f = torch.tensor(q, dtype=torch.float32), torch.tensor(f, dtype=torch.float32)
+    choice = F.one_hot(torch.tensor(drawn), len(q))
+    return ((f[drawn] - b)[:, None] * (choice - q)).mean(0)
+
+
+def last_alone(q: Any, f: Any, drawn: Any, b: float) -> Any:
+    total = np.zeros(len(q))
+    total[drawn] += f[drawn] - b
+    return (total - q * (f[drawn] - b).sum()) / len(drawn)
+
+
+def ahead_in_float32(slopes: Any, x: Any, y: Any, rate: float) -> Any:
+    return [np.float32(part) for part in ahead(slopes, np.float32(x), np.float32(y), np.float32(rate))]
+
+
+def second_looks_from_the_new_x(slopes: Any, x: Any, y: Any, rate: float) -> Any:
+    a, b = slopes(*in_turn(slopes, x, y, rate))
+    return x + rate * a, y + rate * b
+
+
+def three_calls(slopes: Any, x: Any, y: Any, rate: float) -> Any:
+    a, b = slopes(*ahead(slopes, x, y, rate))
+    return x + rate * a, y + rate * b
+
+
+def look(part: float, step: float, turn: tuple[int, int] = (1, 1)) -> Any:
+    """A look `part` rates ahead and a step of `step` rates, with signs turned."""
+
+    def answer(slopes: Any, x: Any, y: Any, rate: float) -> Any:
+        a, b = slopes(x, y)
+        a, b = slopes(x + turn[0] * part * rate * a, y + turn[1] * part * rate * b)
+        return x + turn[0] * step * rate * a, y + turn[1] * step * rate * b
+
+    return answer
+
+
 RIGHT: dict[str, list[Any]] = {
     "radius": [1.04**50, 7.107, 7.11, np.float32(7.1067), torch.tensor(7.1067)],
-    "stretch": [stretch, stretch_by_torch, stretch_by_lists, lambda w, n: values(w)[0]],
-    "reinforce": [reinforce, reinforce_by_loops, reinforce_by_autograd],
-    "ahead": [ahead, ahead_by_arrays, ahead_by_torch],
+    "stretch": [stretch, stretch_by_torch, stretch_by_lists, stretch_in_float32, lambda w, n: values(w)[0]],
+    "reinforce": [
+        reinforce,
+        reinforce_by_loops,
+        reinforce_by_autograd,
+        reinforce_in_place,
+        reinforce_in_float32,
+    ],
+    "ahead": [ahead, ahead_by_arrays, ahead_by_torch, ahead_in_float32],
 }
 
 WRONG: list[tuple[str, Any, str]] = [
@@ -294,6 +376,13 @@ WRONG: list[tuple[str, Any, str]] = [
     ("radius", 3.0, "compounds"),
     ("radius", 1.0198, "one step"),
     ("radius", 0.1, "which factor"),
+    ("radius", 1.2**50, "√(1 + η) a step"),
+    ("radius", 2.666, "taken twice"),
+    ("radius", 0.1299, "does not shrink"),
+    ("radius", 102, "factors multiply"),
+    ("radius", 5, "not by a sum"),
+    ("radius", 21, "stands across"),
+    ("radius", 7, "three digits"),
     ("radius", "7.1", "expected one number"),
     ("stretch", lambda w, n: values(w)[0] ** 2, "σ²"),
     ("stretch", lambda w, n: np.linalg.norm(w), "Frobenius"),
@@ -311,6 +400,16 @@ WRONG: list[tuple[str, Any, str]] = [
     ("stretch", lambda w, n: np.linalg.norm(w @ np.full(w.shape[1], w.shape[1] ** -0.5)), "go on turning"),
     ("stretch", lambda w, n: w / values(w)[0], "expected one number"),
     ("stretch", lambda w, n: 1.0, "length of u"),
+    ("stretch", lambda w, n: np.linalg.norm(w.T @ w), "all of WᵀW"),
+    ("stretch", lambda w, n: np.sqrt(((w @ turned(w, n)) ** 2).mean()), "mean square"),
+    ("stretch", lambda w, n: np.linalg.norm(w @ turned(w, n, lambda u: 1)), "divide u by its length"),
+    ("stretch", lambda w, n: np.linalg.norm(w @ turned(w, n, np.sum)), "divide u by its length"),
+    ("stretch", lambda w, n: np.linalg.norm(w @ turned(w, n, np.max)), "divide u by its length"),
+    ("stretch", lambda w, n: abs(w @ turned(w, n)).sum(), "divide u by its length"),
+    ("stretch", lambda w, n: np.linalg.norm(w @ turned(w, 1)), "too little"),
+    ("stretch", lambda w, n: abs(w @ turned(w, n)).max(), "too little"),
+    ("stretch", lambda w, n: w @ turned(w, n), "expected one number"),
+    ("stretch", square_alone, "not square"),
     ("reinforce", lambda q, f, k, b: -reinforce(q, f, k, b), "signs are turned"),
     ("reinforce", lambda q, f, k, b: reinforce(q, f, k, 0), "baseline is missing"),
     ("reinforce", lambda q, f, k, b: reinforce(q, f, k, -b), "taken away"),
@@ -337,6 +436,32 @@ WRONG: list[tuple[str, Any, str]] = [
         lambda q, f, k, b: ((f[k] - b)[:, None] * (hot(q, k) - q[k][:, None])).mean(0),
         "word drawn",
     ),
+    ("reinforce", last_alone, "drawn twice"),
+    ("reinforce", lambda q, f, k, b: ((f[k] - b)[:, None] * (hot(q, k) / q - 1)).mean(0), "for a logit"),
+    ("reinforce", lambda q, f, k, b: reinforce(q, f, k, b) * len(k) / len(q), "number of words"),
+    ("reinforce", lambda q, f, k, b: reinforce(q, f, k, b) * len(k) / (len(k) - 1), "n − 1"),
+    ("reinforce", lambda q, f, k, b: ((f - b) * (hot(q, k) - q)).mean(0), "f[drawn]"),
+    ("reinforce", lambda q, f, k, b: ((f[k] - b)[:, None] * hot(q, k) * (1 - q)).mean(0), "not drawn"),
+    ("reinforce", lambda q, f, k, b: ((f[k] - b)[:, None] * hot(q, k) - q).mean(0), "not hot alone"),
+    (
+        "reinforce",
+        lambda q, f, k, b: ((f[k] - b)[:, None] * (hot(q, k) - np.exp(q) / np.exp(q).sum())).mean(0),
+        "no softmax",
+    ),
+    ("reinforce", lambda q, f, k, b: q * (f - b), "over all words"),
+    ("reinforce", lambda q, f, k, b: reinforce(q, f, k, b) / f[k].std(), "spread of the scores"),
+    ("reinforce", lambda q, f, k, b: ((f[k] - b)[:, None] * (hot(q, k) - q)).mean(1), "shape"),
+    ("ahead", second_looks_from_the_new_x, "started from u"),
+    ("ahead", three_calls, "not three"),
+    ("ahead", lambda s, x, y, r: ahead(s, *plain(s, x, y, r), r), "not at the place ahead"),
+    ("ahead", lambda s, x, y, r: ahead(s, x, y, 1.0), "in both halves"),
+    ("ahead", lambda s, x, y, r: (x - r * (y + r * x), y + r * (x - r * y)), "x · y alone"),
+    ("ahead", lambda s, x, y, r: ahead(s, x, y, r)[0], "shape"),
+    ("ahead", look(0.5, 1), "half a rate far"),
+    ("ahead", look(1, 0.5), "half a step"),
+    ("ahead", look(0, 2), "twice the slopes here"),
+    ("ahead", look(1, 1, (-1, 1)), "points down already"),
+    ("ahead", lambda s, x, y, r: look(1, r)(s, x, y, r), "rate is in it twice"),
     ("ahead", plain, "never looks"),
     ("ahead", two_steps, "two steps in a row"),
     ("ahead", in_turn, "alternating"),
@@ -348,7 +473,7 @@ WRONG: list[tuple[str, Any, str]] = [
         ),
         "take them once",
     ),
-    ("ahead", lambda s, x, y, r: ahead(s, x, y, -r), "expected"),
+    ("ahead", lambda s, x, y, r: ahead(s, x, y, -r), "both times"),
     (
         "ahead",
         lambda s, x, y, r: tuple(2 * p - q for p, q in zip((x, y), ahead(s, x, y, r), strict=True)),
