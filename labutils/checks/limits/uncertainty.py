@@ -18,15 +18,17 @@ def rank(answer: Any) -> str | None:
     if same(found, 28, 0, 1e-9):
         return None
     mistakes = [
-        (27, "the new text is one more: there are n + 1 = 31 places, not 30"),
+        (27, "the new text is one more: there are n + 1 = 31 places, not 30 (and places count from 1)"),
         (27.9, "27.9 is no place: round up, or less than 90 % are covered"),
         (29, "one too many: 28/31 is above 0.9 already"),
         (30, "that is the largest score: it covers 30/31"),
         (31, "there are only 30 scores"),
-        (3, "the third smallest covers 3/31: large scores are the bad ones, count from the small end"),
-        (4, "counted from the large end: the threshold leaves at most a tenth above it"),
-        (0.9, "0.9 is the level: which of the sorted scores has it?"),
-        (0.903, "that is the coverage, 28/31: which rank has it?"),
+        (3, "the third from the large end is the one: asked is its place from the small end"),
+        (4, "⌈31 · 0.1⌉: with α in place of 1 − α the truth is in one set of ten"),
+        (0.9, "0.9 is the level: asked is the place of the score that has it"),
+        (0.903, "that is the coverage, 28/31: asked is the rank that has it"),
+        (0.93, "that is a share of the 30 scores, 27.9/30: asked is the rank, rounded up"),
+        (0.9333, "that is a share of the 30 scores, 28/30: asked is the rank"),
         (26, "two too few: 26/31 is 0.84"),
     ]
     return f"{slip(found, mistakes, 2e-3) or 'that is not it: the smallest k with k/31 of 0.9 or more'}."
@@ -49,16 +51,23 @@ def _error_mistakes(said: Floats, right: Floats, n_bins: int) -> Iterator[tuple[
     yield float(np.sqrt((gap**2).mean())), "the root of the mean square: take the mean of |…|"
     yield float(abs(gap).max()), "the largest gap: take the mean over groups"
     yield float(abs(gap).sum()), "the sum of the gaps: divide by the number of groups"
+    size = len(said) // n_bins
+    yield size * float(abs(gap).mean()), "sums within the groups: take the mean of each"
+    yield float(abs(gap).mean()) / n_bins, "divided by the number of groups twice"
+    yield 100 * float(abs(gap).mean()), "that is in per cent: return it as a share"
+    for kept, which in ((gap[:-1], "last"), (gap[1:], "first")):
+        for value in (abs(kept).mean(), abs(kept).sum() / n_bins):
+            yield float(value), f"the {which} group is missing"
     yield float(abs(right - said).mean()), "|…| of each text: take means in each group first"
     at = np.minimum((said * n_bins).astype(int), n_bins - 1)
-    size = np.bincount(at, minlength=n_bins)
-    full = size > 0
+    count = np.bincount(at, minlength=n_bins)
+    full = count > 0
     gaps = abs(np.bincount(at, right - said, n_bins)[full])
     yield (
         float(gaps.sum() / len(said)),
         "bins of equal width: cut the sorted texts into groups of equal counts",
     )
-    yield float((gaps / size[full]).mean()), "bins of equal width, without weights: groups of equal counts"
+    yield float((gaps / count[full]).mean()), "bins of equal width, without weights: groups of equal counts"
     as_given = abs(right.reshape(n_bins, -1).mean(1) - said.reshape(n_bins, -1).mean(1)).mean()
     yield float(as_given), "sort by said before you cut"
     order = np.argsort(said, kind="stable")
@@ -66,6 +75,18 @@ def _error_mistakes(said: Floats, right: Floats, n_bins: int) -> Iterator[tuple[
     yield float(unsorted), "said is sorted and right is not: bring both into the same order"
     both = abs(np.sort(right).reshape(n_bins, -1).mean(1) - sure).mean()
     yield float(both), "right is sorted by itself: bring it into the order of said"
+    across = (right - said)[order].reshape(n_bins, size).mean(0)
+    yield float(abs(across).mean()), "a mean across the groups, axis 0: within a group it is axis 1"
+    ranks = np.argsort(order)
+    yield (
+        float(abs((right - said)[ranks].reshape(n_bins, size).mean(1)).mean()),
+        "indexed by each text's rank, argsort of argsort: argsort once gives the order",
+    )
+    by_right = np.argsort(right, kind="stable")
+    yield (
+        float(abs((right - said)[by_right].reshape(n_bins, size).mean(1)).mean()),
+        "sorted by right: sort by said",
+    )
     dealt = abs(right[order].reshape(-1, n_bins).mean(0) - said[order].reshape(-1, n_bins).mean(0)).mean()
     yield float(dealt), "the groups are dealt out in turn: neighbours in the order belong together"
     other = len(said) // n_bins
@@ -108,24 +129,38 @@ def temperature(answer: Any) -> str | None:
         brier = float(grid[np.argmin(((p - y[:, None]) ** 2).mean(0))])
         likely = float(grid[np.argmax(np.where(y[:, None] == 1, p, 1 - p).mean(0))])
         gap = float(grid[np.argmin(abs(np.maximum(p, 1 - p).mean(0) - ((z > 0) == (y == 1)).mean()))])
+        share = float(grid[np.argmin(abs(p.mean(0) - y.mean()))])
+        yes = float(grid[np.argmin(_loss(z[y == 1], y[y == 1], grid))])
+        no = float(grid[np.argmin(_loss(z[y == 0], y[y == 0], grid))])
+        twice = float(grid[np.argmin(_loss(1 / (1 + np.exp(-z)), y, grid))])
         mistakes = [
             (1 / right, "that is 1/T: the logits are divided by T"),
-            (np.log(right), "that is the logarithm of T"),
-            (_loss(z, y, right).item(), "that is the least loss: return the T at which it is"),
+            *((log(right), "that is the logarithm of T") for log in (np.log, np.log2, np.log10)),
+            *(
+                (_loss(z, y, right).item() / unit, "that is the least loss: return the T at which it is")
+                for unit in (1, np.log(2), 1 / len(y))
+            ),
+            (2 * right, "that is 2T: softmax of (−z, z) is σ(2z), take softmax of (0, z)"),
+            (yes, "that is best for the texts whose truth is yes: where it is no, count −log(1 − σ(z/T))"),
+            (no, "that is best for the texts whose truth is no: where it is yes, count −log σ(z/T)"),
+            (twice, "σ was taken twice: z are logits, and σ(z/T) is the probability"),
+            (share, "that makes the mean of σ(z/T) the share of yes: asked is the log loss"),
             (int(np.argmin(_loss(z, y, grid))), "that is a place in a list: return the T that stands there"),
-            (1.0, "1 leaves the logits as they are"),
+            (1.0, "1 leaves the logits as they are, and the best T may lie on either side of it"),
             (brier, "that minimises the Brier score: asked is the log loss"),
             (
                 likely,
                 "that maximises the mean probability of the truth, the linear score: take the logarithm",
             ),
             (gap, "that makes confidence and accuracy equal on average: asked is the log loss"),
-            (20.0, "20 is the end of the range: has the loss the wrong sign, or are yes and no exchanged?"),
-            (0.1, "0.1 is the end of the range: is something maximised that should be minimised?"),
+            (20.0, "the end of the range: has the loss the wrong sign, or are yes and no exchanged"),
+            (0.1, "the end of the range: is something maximised that should be minimised"),
         ]
         why = slip(found, mistakes, 4e-3)
-        if why is None and same(found, right, 0.08, 0):
-            why = "near, but not within one per cent: take a finer grid"
+        if why is None and same(found, right, 0.14, 0):
+            why = "near, but not within one per cent: a coarse grid, or another measure than log loss"
+        if why is None and not 0.1 <= found <= 20:
+            why = "that is outside 0.1 to 20: a place in a list, or a loss"
         if why is None and same(found, scale, 4e-3, 0):
             why = "that is the factor behind these data: 400 texts have another best T, near it"
         ask = f"you return {found:.4g}, expected {right:.4g}"
@@ -159,6 +194,12 @@ def adaptive(answer: Any) -> str | None:
             (place + 1, "the rank of the true class: add up probabilities, not places"),
             (place, "how many classes are likelier: add up their probabilities"),
             (p.max(1), "the likeliest class alone: go down to the true one"),
+            (right - true[:, 0] / 2, "half of the true class is missing: all of it is included"),
+            (right / (place + 1), "the mean of those classes: take their sum"),
+            (-np.log(right), "that is its surprise: return the mass itself"),
+            (np.sort(p)[:, ::-1].cumsum(1)[np.arange(n), np.argsort(-p)[np.arange(n), y]],
+             "argsort says which class stands at a place: asked is the place of the true class"),
+            (p[:, y].sum(1), "p[:, y] has the columns of all texts: pair each row with its own y"),
             (p.cumsum(1)[np.arange(n), y], "summed in the order of the classes: sort by probability first"),
             (np.sort(p)[:, ::-1].cumsum(1)[np.arange(n), y],
              "sorted sums, read at y: read them at the place of the true class among the sorted"),

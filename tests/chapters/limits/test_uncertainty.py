@@ -124,6 +124,33 @@ def groups(said: Any, right: Any, n_bins: int) -> Any:
     return right[order].reshape(n_bins, -1).mean(1) - said[order].reshape(n_bins, -1).mean(1)
 
 
+def gaps_by(s: Any, r: Any, order: Any, n: int, axis: int = 1) -> Any:
+    """Mean gaps, in size, of groups along an order."""
+    return abs((r - s)[order].reshape(n, -1).mean(axis))
+
+
+def equal_counts_by_loop(said: Any, right: Any, n_bins: int) -> Any:
+    order, total = sorted(range(len(said)), key=said.__getitem__), 0.0
+    m = len(order) // n_bins
+    for b in range(n_bins):
+        held = order[b * m : (b + 1) * m]
+        total += abs(sum(right[i] for i in held) / m - sum(said[i] for i in held) / m)
+    return total / n_bins
+
+
+def equal_counts_in_place(said: Any, right: Any, n_bins: int) -> Any:
+    order = said.argsort()
+    said[:], right[:] = said[order], right[order]
+    right -= said
+    return abs(right.astype(np.float32).reshape(n_bins, -1).mean(1)).mean()
+
+
+def equal_counts_by_quantiles(said: Any, right: Any, n_bins: int) -> Any:
+    edges = np.quantile(said, np.linspace(0, 1, n_bins + 1))
+    at = np.digitize(said, edges[1:-1])
+    return np.mean([abs(right[at == b].mean() - said[at == b].mean()) for b in range(n_bins)])
+
+
 def widths(said: Any, right: Any, n_bins: int) -> Any:
     return library.calibration_error(said, right, n_bins)
 
@@ -168,6 +195,20 @@ def temperature_by_torch(z: Any, y: Any) -> Any:
     return 1 / beta
 
 
+def temperature_in_place(z: Any, y: Any) -> Any:
+    z *= 2 * y - 1
+    return GRID[np.log1p(np.exp(-z[None] / GRID[:, None])).sum(1).argmin()]
+
+
+def temperature_by_single_precision(z: Any, y: Any) -> Any:
+    import torch
+
+    z, y = torch.tensor(z).float(), torch.tensor(y).float()
+    grid = torch.tensor(GRID).float()
+    loss = torch.nn.functional.softplus(-(2 * y - 1) * z / grid[:, None])
+    return grid[loss.mean(1).argmin()]
+
+
 def at_least(z: Any, y: Any, penalty: Any) -> Any:
     return GRID[np.argmin([penalty(expit(z / t)) for t in GRID])]
 
@@ -180,6 +221,15 @@ def adaptive(p: Any, y: Any) -> Any:
 
 def adaptive_by_loops(p: Any, y: Any) -> Any:
     return [sum(x for x in row if x >= row[k]) for row, k in zip(p.tolist(), y.tolist(), strict=True)]
+
+
+def adaptive_in_place(p: Any, y: Any) -> Any:
+    p[p < true(p, y)[:, None]] = 0
+    return p.sum(1).tolist()
+
+
+def adaptive_by_single_precision(p: Any, y: Any) -> Any:
+    return adaptive(p.astype(np.float32), y)
 
 
 def adaptive_by_torch(p: Any, y: Any) -> Any:
@@ -195,9 +245,29 @@ def true(p: Any, y: Any) -> Any:
 
 RIGHT: dict[str, list[Any]] = {
     "rank": [28, 28.0, np.int64(28), math.ceil(27.9)],
-    "equal_counts": [equal_counts, equal_counts_by_lists, equal_counts_by_torch],
-    "temperature": [temperature, temperature_by_scipy, temperature_by_halving, temperature_by_torch],
-    "adaptive": [adaptive, adaptive_by_loops, adaptive_by_torch],
+    "equal_counts": [
+        equal_counts,
+        equal_counts_by_lists,
+        equal_counts_by_torch,
+        equal_counts_by_loop,
+        equal_counts_in_place,
+        equal_counts_by_quantiles,
+    ],
+    "temperature": [
+        temperature,
+        temperature_by_scipy,
+        temperature_by_halving,
+        temperature_by_torch,
+        temperature_in_place,
+        temperature_by_single_precision,
+    ],
+    "adaptive": [
+        adaptive,
+        adaptive_by_loops,
+        adaptive_by_torch,
+        adaptive_in_place,
+        adaptive_by_single_precision,
+    ],
 }
 
 WRONG: list[tuple[str, Any, str]] = [
@@ -206,9 +276,12 @@ WRONG: list[tuple[str, Any, str]] = [
     ("rank", 29, "one too many"),
     ("rank", 30, "the largest score"),
     ("rank", 31, "only 30"),
-    ("rank", 3, "small end"),
+    ("rank", 3, "from the small end"),
+    ("rank", 4, "one set of ten"),
+    ("rank", 27.9 / 30, "rounded up"),
+    ("rank", 28 / 30, "asked is the rank"),
     ("rank", 0.9, "the level"),
-    ("rank", 28 / 31, "which rank"),
+    ("rank", 28 / 31, "rank that has it"),
     ("rank", 15, "smallest k"),
     ("rank", "28", "expected one number"),
     ("equal_counts", lambda s, r, n: groups(s, r, n).mean(), "before the mean"),
@@ -240,9 +313,31 @@ WRONG: list[tuple[str, Any, str]] = [
         lambda s, r, n: abs((r - s)[np.argsort(s)].reshape(-1, n).mean(0)).mean(),
         "dealt out",
     ),
+    ("equal_counts", lambda s, r, n: abs(groups(s, r, n)).mean() * len(s) / n, "sums within"),
+    ("equal_counts", lambda s, r, n: abs(groups(s, r, n)).mean() / n, "twice"),
+    ("equal_counts", lambda s, r, n: 100 * abs(groups(s, r, n)).mean(), "per cent"),
+    ("equal_counts", lambda s, r, n: abs(groups(s, r, n))[:-1].mean(), "last group"),
+    ("equal_counts", lambda s, r, n: abs(groups(s, r, n))[1:].sum() / n, "first group"),
+    ("equal_counts", lambda s, r, n: gaps_by(s, r, np.argsort(s), n, 0).mean(), "axis 1"),
+    ("equal_counts", lambda s, r, n: gaps_by(s, r, s.argsort().argsort(), n).mean(), "argsort once"),
+    ("equal_counts", lambda s, r, n: gaps_by(s, r, r.argsort(kind="stable"), n).mean(), "sort by said"),
+    ("equal_counts", lambda s, r, n: abs(groups(s, r, n)), "expected one number"),
     ("equal_counts", lambda s, r, n: 0.5, "expected"),
     ("temperature", lambda z, y: 1 / temperature(z, y), "1/T"),
     ("temperature", lambda z, y: math.log(temperature(z, y)), "logarithm"),
+    ("temperature", lambda z, y: math.log2(temperature(z, y)), "logarithm"),
+    ("temperature", lambda z, y: 2 * temperature(z, y), "that is 2T"),
+    ("temperature", lambda z, y: temperature(z[y == 1], y[y == 1]), "truth is yes"),
+    ("temperature", lambda z, y: temperature(z[y == 0], y[y == 0]), "truth is no"),
+    ("temperature", lambda z, y: temperature(expit(z), y), "taken twice"),
+    ("temperature", lambda z, y: at_least(z, y, lambda p: abs(p.mean() - y.mean())), "share of yes"),
+    ("temperature", lambda z, y: min(loss_of(z, y, t) for t in GRID) / math.log(2), "least loss"),
+    ("temperature", lambda z, y: int(np.argmin([loss_of(z, y, t) for t in GRID])), "place in a list"),
+    (
+        "temperature",
+        lambda z, y: min(np.arange(0.1, 20, 0.1), key=lambda t: loss_of(z, y, t)),
+        "coarse grid",
+    ),
     ("temperature", lambda z, y: min(loss_of(z, y, t) for t in GRID), "least loss"),
     ("temperature", lambda z, y: 1.0, "as they are"),
     ("temperature", lambda z, y: at_least(z, y, lambda p: ((p - y) ** 2).mean()), "Brier"),
@@ -256,7 +351,7 @@ WRONG: list[tuple[str, Any, str]] = [
         ),
         "on average",
     ),
-    ("temperature", lambda z, y: round(temperature(z, y) * 1.04, 3), "finer grid"),
+    ("temperature", lambda z, y: round(temperature(z, y) * 1.04, 3), "coarse grid"),
     ("temperature", lambda z, y: 7.7, "times too large"),
     ("temperature", lambda z, y: GRID, "expected one number"),
     ("adaptive", lambda p, y: adaptive(p, y) - true(p, y), "itself is missing"),
@@ -270,6 +365,16 @@ WRONG: list[tuple[str, Any, str]] = [
     ("adaptive", lambda p, y: true(np.sort(p)[:, ::-1].cumsum(1), y), "read at y"),
     ("adaptive", lambda p, y: true(np.sort(p).cumsum(1), y), "wrong way round"),
     ("adaptive", lambda p, y: 1 - adaptive(p, y), "less likely"),
+    ("adaptive", lambda p, y: adaptive(p, y) - true(p, y) / 2, "half of the true"),
+    ("adaptive", lambda p, y: adaptive(p, y) / (p >= true(p, y)[:, None]).sum(1), "take their sum"),
+    ("adaptive", lambda p, y: -np.log(adaptive(p, y)), "surprise"),
+    (
+        "adaptive",
+        lambda p, y: true(np.sort(p)[:, ::-1].cumsum(1), true(np.argsort(-p, 1), y)),
+        "which class stands",
+    ),
+    ("adaptive", lambda p, y: p[:, y].sum(1), "its own y"),
     ("adaptive", lambda p, y: adaptive(p, y)[0], "shape"),
+    ("adaptive", lambda p, y: adaptive(p, y)[:, None], "shape"),
     ("adaptive", lambda p, y: (p * (p < true(p, y)[:, None])).sum(1), "expected"),
 ]
