@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,13 @@ def fall(answer: Any) -> str | None:
     found = number(answer, "your fall")
     mistakes = [
         (6.0, "6 is what the plain sum brings: do the surgery first"),
-        (4.0, "4 is what the second loss falls by"),
+        (4.0, "4 is what the second loss falls by, and the length of d: asked is g₁ · d"),
+        (24.0, "24 has not divided: the part along the other is (g₁ · g₂ / ‖other‖²) times it"),
+        (10.966, "10.97 divides by the norm of the other gradient: by its square"),
         (3.6, "3.6 is half of it: the gradients are added, not averaged"),
         (1.8, "1.8 is MGDA's: PCGrad takes no shortest mix"),
         (4.2, "4.2 changes the first gradient alone: the second loses its part along the first, too"),
-        (9.0, "9 is a step along the first gradient alone"),
+        (9.0, "9 leaves the first gradient as it was: it, too, loses its part along the second"),
         (-7.2, "the size is right; a step against the gradient lowers the loss: count a fall as positive"),
         (2.4, "2.4 is the first part of the step: times 3, the first gradient's"),
         (4.8, "4.8 has added the part along the other gradient where it is to be taken away"),
@@ -61,7 +62,6 @@ def _mix_mistakes(a: Floats, b: Floats) -> Iterator[tuple[Floats, str]]:
     yield a + b, "that is the sum: look for the shortest mix"
     yield a - b, "that is the difference of the two: it is what α divides by, not the mix"
     yield held * (a - b), "α (a − b) starts at zero: the mix is b + α (a − b)"
-    yield a if a @ a < b @ b else b, "the shorter of the two: a mix can be shorter than either"
     yield (
         a * (1 + against / long_a**2) + b * (1 + against / long_b**2),
         "that is PCGrad's step: no surgery here",
@@ -73,6 +73,17 @@ def _mix_mistakes(a: Floats, b: Floats) -> Iterator[tuple[Floats, str]]:
     )
     yield _mix(a, b, float(np.clip((b @ b + a @ b) / apart, 0, 1))), "a · b has the wrong sign in α"
     yield _mix(a, b, float(np.clip((b - a) @ b / np.sqrt(apart), 0, 1))), "divide by ‖a − b‖², its square"
+    yield _mix(a, b, float(np.clip((long_b - a @ b) / apart, 0, 1))), "‖b‖² stands in α, not ‖b‖"
+    yield _mix(a, b, long_b / (long_a + long_b)), "that weighs by the lengths alone: α knows a · b, too"
+    shortest = _mix(a, b, held)
+    yield -shortest, "the sign: return the mix itself; the step would be against it"
+    yield shortest / np.sqrt(shortest @ shortest), "the mix has been made one long: return it as it is"
+    yield (
+        _mix(a, b, float(np.clip((b - a) @ b / ((a + b) @ (a + b)), 0, 1))),
+        "α divides by ‖a − b‖², not by ‖a + b‖²",
+    )
+    for short in (a, b):
+        yield short, "one of the two as it is: a mix is shorter than either here (is α cut off at 0 or 1?)"
 
 
 @exercise("objective_conflict.shortest")
@@ -80,7 +91,9 @@ def shortest(answer: Any) -> str | None:
     """A blunt angle, a sharp one with unequal lengths in both orders, and equal gradients."""
     rng = np.random.default_rng(11)
     a, b = rng.normal(size=5), rng.normal(size=5)
-    b = b - 1.3 * (a @ b) / (a @ a) * a - 0.4 * a
+    b = b - (a @ b) / (a @ a) * a  # at right angles; below, blunt, and short: few slips drive α to 0 or 1
+    a, b = 0.8 * a / np.sqrt(a @ a), 0.6 * b / np.sqrt(b @ b)
+    b = b - 0.3 * a
     near = a + 0.2 * rng.normal(size=5)
     for first, second, what in (
         (a, b, "for a blunt angle"),
@@ -88,7 +101,7 @@ def shortest(answer: Any) -> str | None:
         (4 * near, a, "where one gradient is much longer and the angle is sharp"),
     ):
         found = array(answer(first, second), first.shape, "the mix")
-        compare(found, _shortest(first, second), what, _mix_mistakes(first, second), 1e-5)
+        compare(found, _shortest(first, second), what, _mix_mistakes(first, second))
     found = array(answer(a, a.copy()), a.shape, "the mix")
     if not same(found, a, 1e-6):
         return (
@@ -98,6 +111,9 @@ def shortest(answer: Any) -> str | None:
 
 
 # --- the front ----------------------------------------------------------------------------------------------
+
+
+_SHARES = np.linspace(0, 1, 101)
 
 
 def _front(points: Any) -> Floats:
@@ -113,33 +129,40 @@ def _front_mistakes(p: Any) -> Iterator[tuple[Any, str]]:
     less = p[None] < p[:, None]
     right = _front(p)
     yield 1 - right, "that is the models which are off the front: turn it round"
-    yield _front(-p), "large losses are taken as good: it is the lower ones that count"
+    yield _front(-p), "kept is what beats no other: turn < and <= round, or take `any` over the other axis"
     yield ~(no_worse & others).any(1), "equal models remove each other: ask for lower in at least one"
     yield ~less.all(-1).any(1), "a model counts as beaten only if it is worse in every loss: one is enough"
+    yield np.zeros(len(p)), "none is left: lower in one loss alone beats nobody, nor does a model beat itself"
     yield ~less.any(-1).any(1), "lower in one loss alone beats nobody: it must be no higher in all others"
-    yield p.sum(1) == p.sum(1).min(), "only the least sum is kept: the front has other compromises"
-    yield (
-        (p == p.min(0)).any(1),
-        "only the best in one loss are kept: compromises between belong to the front",
-    )
+    rows = np.arange(len(p))
+    once = right * [not (p[:i] == row).all(1).any() for i, row in enumerate(p)]
+    yield once, "of two equal models one is gone: neither removes the other"
+    for least in (p.sum(1) == p.sum(1).min(), rows == p.sum(1).argmin()):
+        yield least, "only the least sum is kept: the front has other compromises"
+    for ends in ((p == p.min(0)).any(1), np.isin(rows, p.argmin(0))):
+        yield ends, "only the best in one loss are kept: compromises between belong to the front"
+    swept = p @ np.array([1 - _SHARES, _SHARES, *(0 * _SHARES,) * (p.shape[1] - 2)])  # (n, shares)
+    for sums in ((swept == swept.min(0)).any(1), np.isin(rows, swept.argmin(0))):
+        yield sums, "these are what weighted sums choose: where the front bulges outwards, it has more"
     yield np.ones(len(p)), "all are kept"
-    yield ~less[..., :2].all(-1).any(1), "only the first two losses are compared"
-    yield _front(p[:, :2]), "only the first two losses are compared"
-    order = p[:, 0].argsort(kind="stable")
-    kept = np.zeros(len(p))
-    kept[: int(right.sum())] = 1
-    yield kept, "the answer is in another order: one value for each row, in the order of the rows"
-    falling = [True, *(p[j, 1] <= p[order[: k + 1], 1].min() for k, (_, j) in enumerate(pairwise(order)))]
-    by_two = np.zeros(len(p))
-    by_two[order] = falling
-    yield by_two, "only the first two losses are compared"
+    before = (no_worse & less.any(-1) & (rows[None] < rows[:, None])).any(1)
+    yield ~before, "each model is compared with those before it alone: the others may beat it, too"
+    if p.shape[1] > 2:
+        for first in (~less[..., :2].all(-1).any(1), _front(p[:, :2])):
+            yield first, "only the first two losses are compared"
+    order = np.lexsort(p.T[::-1])
+    yield right[order], "the answer is in another order: one value for each row, in the order of the rows"
+    falling = np.zeros(len(p))
+    falling[order] = [p[j, 1] <= p[order[: k + 1], 1].min() for k, j in enumerate(order)]
+    yield falling, "as low in one loss and higher in the other is beaten: a tie does not save it"
 
 
 @exercise("objective_conflict.on_front")
 def on_front(answer: Any) -> str | None:
-    """Two losses with a tie in one and equal models; then three losses."""
+    """Two losses with a tie in one, equal models, one on a bulge that no sum finds; then three losses."""
     two = np.array(
-        [[3, 1], [1, 4], [2, 2], [2, 5], [3, 1], [4, 4], [1, 6], [5, 0.5], [2.5, 2]], dtype=np.float64
+        [[1, 6], [3, 1], [1, 4], [2, 2], [1.6, 3.2], [2, 5], [3, 1], [4, 4], [5, 0.5], [2.5, 2]],
+        dtype=np.float64,
     )
     three = np.random.default_rng(4).integers(0, 6, size=(12, 3)).astype(np.float64)
     for points in (two, three):
@@ -156,17 +179,26 @@ def on_front(answer: Any) -> str | None:
 # --- surgery for several gradients --------------------------------------------------------------------------
 
 
-def _surgery(g: Floats, *, against: str = "original", once: bool = False, sign: float = -1.0) -> Floats:
+def _surgery(
+    g: Floats,
+    *,
+    against: str = "original",
+    once: bool = False,
+    asked: bool = False,
+    sign: float = -1.0,
+    others: Callable[[int, int], Iterable[int]] = lambda i, n: range(n),
+    most: int = 99,
+) -> Floats:
     """The sum after surgery, or what comes of a mistake in it."""
     total = np.zeros(g.shape[1])
     changed = g.copy()
     for i in range(len(g)):
-        copy = g[i].copy()
-        for j in range(len(g)):
+        copy, done = g[i].copy(), 0
+        for j in others(i, len(g)):
             other = changed[j] if against == "changed" else g[j]
             inner = float((g[i] if once else copy) @ other)
-            if i != j and sign * inner > 0:
-                copy = copy - inner / float(other @ other) * other
+            if i != j and sign * float((g[i] if asked else copy) @ other) > 0 and done < most:
+                copy, done = copy - inner / float(other @ other) * other, done + 1
         changed[i] = copy
         total += copy
     return total
@@ -176,11 +208,19 @@ def _surgery_mistakes(g: Floats) -> Iterator[tuple[Floats, str]]:
     right = _surgery(g)
     yield g.sum(0), "that is the plain sum, without surgery"
     yield right / len(g), "the copies are averaged: return their sum"
-    yield _surgery(g, against="changed"), "the others have been changed already: project along the originals"
     yield (
-        _surgery(g, once=True),
-        "the inner product is with the gradient as it was: with the copy as it is by then",
+        _surgery(g, against="changed"),
+        "the others have been changed already, or only later ones are used: project along all the originals",
     )
+    for both in (False, True):
+        yield (
+            _surgery(g, once=True, asked=both),
+            "the inner product is with the gradient as it was: with the copy as it is by then",
+        )
+    yield _surgery(g, asked=True), "whether there is a conflict is asked of the copy as it is by then"
+    yield _surgery(g, others=lambda i, n: range(i)), "only the gradients before it are used: all the others"
+    yield _surgery(g, others=lambda i, n: range(n)[::-1]), "from the last to the first: go in their order"
+    yield _surgery(g, most=1), "only the first conflict is mended: go on through all the others"
     yield _surgery(g, sign=1.0), "gradients that agree lose their common part: only where it is negative"
     every = np.zeros(g.shape[1])
     unscaled, own, added = every.copy(), every.copy(), every.copy()

@@ -269,15 +269,109 @@ def operated(change: Any) -> Any:
     return answer
 
 
+def by_cases(a: Any, b: Any) -> Any:
+    inner = a @ b
+    if inner >= min(a @ a, b @ b):
+        return min(a, b, key=np.linalg.norm)
+    return b + (b @ b - inner) / ((a - b) @ (a - b)) * (a - b)
+
+
+def in_place(a: Any, b: Any) -> Any:
+    apart = ((a - b) ** 2).sum()
+    alpha = 0.5 if apart == 0 else min(max((b @ b - a @ b) / apart, 0), 1)
+    a *= alpha
+    b *= 1 - alpha
+    a += b
+    return a
+
+
+def by_grid(a: Any, b: Any) -> Any:
+    shares = np.linspace(0, 1, 100_001)[:, None]
+    mixes = shares * a + (1 - shares) * b
+    return mixes[(mixes**2).sum(1).argmin()]
+
+
+def in_float32(a: Any, b: Any) -> Any:
+    a, b = torch.tensor(a).float(), torch.tensor(b).float()
+    alpha = (((b - a) @ b) / ((a - b) @ (a - b) + 1e-12)).clamp(0, 1)
+    return alpha * a + (1 - alpha) * b
+
+
+def front_row_by_row(points: Any) -> Any:
+    kept = np.ones(len(points), dtype=int)
+    for row in points:
+        kept &= (points < row).any(1) | (points == row).all(1)
+    return kept
+
+
+def front_by_sorting(points: Any, ties: bool = False) -> Any:
+    kept, least = np.zeros(len(points), dtype=bool), np.inf
+    for i in np.lexsort((points[:, 1], points[:, 0])):
+        if points[i, 1] < least or (ties and points[i, 1] == least):
+            kept[i], least = True, points[i, 1]
+    return kept
+
+
+def front_by_sums(points: Any) -> Any:
+    shares = np.linspace(0, 1, 101)
+    return np.isin(np.arange(len(points)), (points[:, :2] @ np.array([1 - shares, shares])).argmin(0))
+
+
+def surgery_in_place(g: Any) -> Any:
+    own = g.copy()
+    for i in range(len(g)):
+        for j in range(len(g)):
+            if (inner := g[i] @ own[j]) < 0 and i != j:
+                g[i] -= inner / (own[j] @ own[j]) * own[j]
+    return g.sum(0)
+
+
+def surgery_along_changed(g: Any) -> Any:
+    for i in range(len(g)):
+        for j in range(len(g)):
+            if (inner := g[i] @ g[j]) < 0 and i != j:
+                g[i] -= inner / (g[j] @ g[j]) * g[j]
+    return g.sum(0)
+
+
+def surgery_with(others: Any, most: int = 9) -> Any:
+    def answer(g: Any) -> Any:
+        total = np.zeros(g.shape[1])
+        for i in range(len(g)):
+            copy, done = g[i].copy(), 0
+            for j in others(i, len(g)):
+                if j != i and copy @ g[j] < 0 and done < most:
+                    copy, done = copy - (copy @ g[j]) / (g[j] @ g[j]) * g[j], done + 1
+            total += copy
+        return total
+
+    return answer
+
+
 RIGHT: dict[str, list[Any]] = {
     "fall": [7.2, 3 * 2.4, np.float32(7.2), torch.tensor(7.2), [7.2]],
-    "shortest": [shortest, in_torch, by_search],
-    "on_front": [front, front_by_loops, lambda p: library.pareto(torch.tensor(p))],
-    "surgery": [surgery, surgery_in_torch, surgery_in_lists],
+    "shortest": [shortest, in_torch, by_search, by_cases, in_place, by_grid, in_float32],
+    "on_front": [
+        front,
+        front_by_loops,
+        front_row_by_row,
+        lambda p: library.pareto(torch.tensor(p)),
+        lambda p: library.pareto(torch.tensor(p).float()).int().tolist(),
+    ],
+    "surgery": [
+        surgery,
+        surgery_in_torch,
+        surgery_in_lists,
+        surgery_in_place,
+        lambda g: surgery(g.astype(np.float32)).astype(np.float32),
+    ],
 }
 WRONG: list[tuple[str, Any, str]] = [
     ("fall", 6, "plain sum"),
-    ("fall", 4, "second loss"),
+    ("fall", 4, "length of d"),
+    ("fall", 9, "too, loses its part"),
+    ("fall", 24, "not divided"),
+    ("fall", 10.97, "by its square"),
     ("fall", 3.6, "not averaged"),
     ("fall", 1.8, "MGDA"),
     ("fall", 4.2, "first gradient alone"),
@@ -295,7 +389,24 @@ WRONG: list[tuple[str, Any, str]] = [
     ("shortest", lambda a, b: (a + b) / 2, "the mean"),
     ("shortest", lambda a, b: a + b, "the sum"),
     ("shortest", lambda a, b: a - b, "difference"),
-    ("shortest", lambda a, b: min(a, b, key=np.linalg.norm), "shorter of the two"),
+    ("shortest", lambda a, b: min(a, b, key=np.linalg.norm), "one of the two as it is"),
+    ("shortest", lambda a, b: -shortest(a, b), "the sign"),
+    ("shortest", lambda a, b: shortest(a, b) / np.linalg.norm(shortest(a, b)), "made one long"),
+    ("shortest", lambda a, b: np.linalg.norm(shortest(a, b)), "shape"),
+    ("shortest", mixed(lambda a, b: np.clip((b - a) @ b / np.linalg.norm(a - b), 0, 1)), "its square"),
+    ("shortest", mixed(lambda a, b: np.clip((b - a) @ b / ((a + b) @ (a + b)), 0, 1)), "not by ‖a + b‖²"),
+    (
+        "shortest",
+        mixed(lambda a, b: np.clip((np.linalg.norm(b) - a @ b) / ((a - b) @ (a - b)), 0, 1)),
+        "not ‖b‖",
+    ),
+    (
+        "shortest",
+        mixed(lambda a, b: np.linalg.norm(b) / (np.linalg.norm(a) + np.linalg.norm(b))),
+        "lengths alone",
+    ),
+    ("shortest", mixed(lambda a, b: max(0, (b - a) @ b / ((a - b) @ (a - b)))), "left the interval"),
+    ("shortest", mixed(lambda a, b: min(1, (b - a) @ b / ((a - b) @ (a - b)))), "left the interval"),
     ("shortest", mixed(lambda a, b: b @ b / (a @ a + b @ b)), "left out"),
     ("shortest", mixed(lambda a, b: np.clip((a + b) @ b / ((a - b) @ (a - b)), 0, 1)), "wrong sign"),
     ("shortest", lambda a, b: 0.5, "shape"),
@@ -305,7 +416,24 @@ WRONG: list[tuple[str, Any, str]] = [
         "equal gradients",
     ),
     ("on_front", lambda p: ~front(p), "off the front"),
-    ("on_front", lambda p: front(-p), "lower ones"),
+    ("on_front", lambda p: front(-p), "beats no other"),
+    (
+        "on_front",
+        lambda p: ~((p[None] <= p[:, None]).all(-1) & (p[None] < p[:, None]).any(-1)).any(0),
+        "over the other axis",
+    ),
+    ("on_front", lambda p: ~(p[None] <= p[:, None]).all(-1).any(1), "beat itself"),
+    ("on_front", front_by_sorting, "of two equal models"),
+    ("on_front", lambda p: front_by_sorting(p, ties=True), "a tie does not save it"),
+    ("on_front", front_by_sums, "weighted sums"),
+    ("on_front", lambda p: np.arange(len(p)) == p.sum(1).argmin(), "least sum"),
+    (
+        "on_front",
+        lambda p: [not any((q <= r).all() and (q < r).any() for q in p[:i]) for i, r in enumerate(p)],
+        "before it alone",
+    ),
+    ("on_front", lambda p: front(p)[np.lexsort(p.T[::-1])], "another order"),
+    ("on_front", lambda p: p[front(p)], "shape"),
     (
         "on_front",
         lambda p: ~((p[None] <= p[:, None]).all(-1) & ~np.eye(len(p), dtype=bool)).any(1),
@@ -327,5 +455,15 @@ WRONG: list[tuple[str, Any, str]] = [
     ("surgery", operated(lambda c, own, o: c - min(c @ o, 0) / np.linalg.norm(o) * o), "by its square"),
     ("surgery", operated(lambda c, own, o: c - max(c @ o, 0) / (o @ o) * o), "agree lose"),
     ("surgery", operated(lambda c, own, o: c - min(own @ o, 0) / (o @ o) * o), "as it is by then"),
+    (
+        "surgery",
+        operated(lambda c, own, o: c - (c @ o) / (o @ o) * o if own @ o < 0 else c),
+        "whether there is",
+    ),
+    ("surgery", surgery_along_changed, "changed already"),
+    ("surgery", surgery_with(lambda i, n: range(i + 1, n)), "only later ones"),
+    ("surgery", surgery_with(lambda i, n: range(i)), "before it"),
+    ("surgery", surgery_with(lambda i, n: range(n)[::-1]), "in their order"),
+    ("surgery", surgery_with(lambda i, n: range(n), most=1), "first conflict"),
     ("surgery", lambda g: g, "shape"),
 ]
