@@ -53,14 +53,17 @@ TEXTS = (  # a text and by how many places it is moved; some words are not known
     ("of hare", 1),
     ("i met the wolf by night", 20),  # a lone letter is a known word under other shifts, too
     ("i sang of seven keys", 3),
+    ("wolf of green figure", 8),  # known words stand inside the words of another shift
 )
 
 
-def _moved(text: str, shift: int) -> str:
-    return "".join(chr((ord(s) - 97 + shift) % 26 + 97) if s.isalpha() else s for s in text)
+def _moved(text: str, shift: int, n: int = 26) -> str:
+    return "".join(chr((ord(s) - 97 + shift) % n + 97) if s.isalpha() else s for s in text)
 
 
 def _pair(found: Any, what: str) -> tuple[Any, Any]:
+    if isinstance(found, (dict, set)):
+        raise Wrong(f"that is a {type(found).__name__}: return a pair, {what}.")
     sized = hasattr(found, "__len__") and getattr(found, "shape", (2,)) != () and not isinstance(found, str)
     if not sized or len(found) != 2:
         raise Wrong(f"return two things: {what}.")
@@ -69,7 +72,7 @@ def _pair(found: Any, what: str) -> tuple[Any, Any]:
 
 @exercise("mismatched_generalization.crack")
 def crack(answer: Any) -> str | None:
-    """Four texts moved by 1 to 25 places, with words that are not known."""
+    """Seven texts moved by 1 to 25 places, with words that are not known."""
     for text, shift in TEXTS:
         sent = _moved(text, shift)
         found = answer(sent, set(KNOWN))
@@ -91,14 +94,25 @@ def crack(answer: Any) -> str | None:
             return f"the text is right, and the shift is {by:g}: give it from 1 to 25."
         if said == text:
             return f"the text is right, and it was moved by {shift} places, not by {by:g}."
+        if said.lower() == text:
+            return f"the text has to come in small letters, as it was given: you return {said!r}."
         if said.replace(" ", "") == text.replace(" ", ""):
             return "the letters are right: leave the spaces where they are."
-        if said == _moved(sent, shift):
+        if said.count(" ") != text.count(" "):
+            return f"from {sent!r} comes {said!r}: move letters alone, the spaces stay where they are."
+        if same(by, shift) and said == _moved(sent, shift):
             return f"the shift {shift} is right and was done once more: move back to undo it."
         if any(not ("a" <= sign <= "z" or sign == " ") for sign in said):
             return f"from {sent!r} comes {said!r}: behind z follows a, so take places modulo 26."
+        if said == _moved(sent, -int(by), 25) != _moved(sent, -int(by)):
+            return f"from {sent!r} comes {said!r}: there are 26 letters, so take places modulo 26."
         known = sum(word in KNOWN for word in said.split())
         many = sum(word in KNOWN for word in text.split())
+        if sum(word in said for word in KNOWN) > sum(word in text for word in KNOWN):
+            return (
+                f"from {sent!r} you read {said!r}: count whole words, of which {known} are known "
+                f"there and {many} with a shift of {shift}; a known word inside another does not count."
+            )
         return (
             f"from {sent!r} you read {said!r}, with {known} known words; a shift of {shift} gives {many} of "
             f"{len(text.split())}: try all 25 and count known words, not all of which need be there."
@@ -114,6 +128,12 @@ def _limits(n: int, m: int, seed: int) -> tuple[Floats, Floats]:
 def _limit_mistakes(innocent: Floats, coded: Floats, alarms: float) -> Iterator[tuple[float, str]]:
     ranked, n = np.sort(innocent), len(innocent)
     above = math.floor(alarms * n + 1e-9)
+    if int(alarms * n) < above:
+        yield (
+            ranked[n - above],
+            f"one value too high: {alarms} · {n} is {alarms * n} in floating point, and cut off that is "
+            f"{above - 1}, where {above} may be stopped: add a little before you cut",
+        )
     if n - above < n:
         yield (
             ranked[n - above],
@@ -133,7 +153,10 @@ def _limit_mistakes(innocent: Floats, coded: Floats, alarms: float) -> Iterator[
         np.sort(coded)[len(coded) - 1 - math.floor(alarms * len(coded))],
         "the limit is set on coded: use innocent",
     )
+    yield np.median(innocent), "the median stops half of the innocent: sort and count"
     yield innocent[n - 1 - above], "taken from the array as given: sort first"
+    yield np.percentile(innocent, 1 - alarms), "np.percentile counts from 0 to 100, and it interpolates"
+    yield n - 1 - above, "that is the place of the limit in the sorted array: return the value there"
     yield innocent.mean(), "the mean has no share of alarms: sort and count"
     yield (
         ranked[min(round(n * (1 - alarms)), n - 1)],
@@ -143,8 +166,8 @@ def _limit_mistakes(innocent: Floats, coded: Floats, alarms: float) -> Iterator[
 
 @exercise("mismatched_generalization.set_filter")
 def set_filter(answer: Any) -> str | None:
-    """Three pairs of samples of different lengths, and the shares 0.3 of 10, 0.1 of 37, 0."""
-    for n, m, seed, alarms in ((37, 23, 5, 0.1), (10, 31, 3, 0.3), (29, 17, 8, 0.0), (100, 23, 4, 0.29)):
+    """Pairs of samples of different lengths, and the shares 0.1 of 37, 0.3 of 10, 0 of 29, 0.29 of 100."""
+    for n, m, seed, alarms in ((37, 23, 6, 0.1), (10, 31, 3, 0.3), (29, 17, 8, 0.0), (100, 23, 4, 0.29)):
         innocent, coded = _limits(n, m, seed)
         found = answer(innocent.copy(), coded.copy(), alarms)
         limit, caught = _pair(found, "the limit and the share of coded that it stops")
@@ -156,10 +179,10 @@ def set_filter(answer: Any) -> str | None:
             return "the two things are in the other order: first the limit, then the share."
         if not same(limit, right, 1e-6):
             why = slip(limit, _limit_mistakes(innocent, coded, alarms), 1e-6)
-            stopped = float(np.mean(innocent > limit))
-            told = (
-                f"your limit stops {stopped:.3f} of {n} innocent values, and {above} of them may be stopped"
-            )
+            stopped = int(np.sum(innocent > limit))
+            told = f"your limit stops {stopped} of {n} innocent values, and {above} may be stopped"
+            if stopped == above:
+                told += ": the number is right, and the limit has to be one of these values, the smallest"
             return f"{why or told} (alarms {alarms}, {n} innocent, {m} coded)."
         if not same(caught, share, 1e-6):
             mistakes = [

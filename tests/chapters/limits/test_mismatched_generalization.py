@@ -127,11 +127,39 @@ def set_filter_by_quantile(innocent: Any, coded: Any, alarms: float) -> Any:
     return min(limit, best), np.mean(coded > min(limit, best))
 
 
+def crack_by_tensor(text: str, known: set[str]) -> tuple[Any, str]:
+    signs, shifts = torch.tensor(list(text.encode())), torch.arange(1, 26)[:, None]
+    moved = torch.where(signs == 32, signs, (signs - 97 - shifts) % 26 + 97)
+    said = [bytes(row.tolist()).decode() for row in moved]
+    best = int(torch.tensor([len(set(each.split()) & known) for each in said]).argmax())
+    return np.array(best + 1), said[best]
+
+
+def set_filter_in_place(innocent: Any, coded: Any, alarms: float) -> tuple[Any, Any]:
+    innocent.sort()
+    limit = innocent[math.ceil(len(innocent) * (1 - alarms) - 1e-9) - 1]
+    return np.float32(limit), np.float32((coded > limit).mean())
+
+
 RIGHT: dict[str, list[Any]] = {
     "share": [0.3, np.float32(0.3), torch.tensor([0.3]), 4 / 6 * 0.45],
-    "crack": [crack, crack_by_table, crack_by_numpy],
-    "set_filter": [set_filter, set_filter_by_torch, set_filter_by_search, set_filter_by_quantile],
+    "crack": [crack, crack_by_table, crack_by_numpy, crack_by_tensor],
+    "set_filter": [
+        set_filter,
+        set_filter_by_torch,
+        set_filter_by_search,
+        set_filter_by_quantile,
+        set_filter_in_place,
+    ],
 }
+
+
+def crack_with(move: Any, shifts: Any = range(1, 26), score: Any = hits) -> Any:
+    def answer(text: str, known: set[str]) -> Any:
+        best = max(shifts, key=lambda shift: score(move(text, shift), known))
+        return best, move(text, best)
+
+    return answer
 
 
 def with_limit(choose: Any) -> Any:
@@ -182,7 +210,29 @@ WRONG: list[tuple[str, Any, str]] = [
         ),
         "not all of which need be there",
     ),
+    ("crack", crack_with(undo, score=lambda said, known: sum(w in said for w in known)), "count whole words"),
+    ("crack", crack_with(undo, range(1, 25)), "try all 25"),
+    (
+        "crack",
+        crack_with(lambda text, k: "".join(chr((ord(s) - 97 - k) % 26 + 97) for s in text)),
+        "move letters alone",
+    ),
+    (
+        "crack",
+        crack_with(
+            lambda text, k: "".join(chr((ord(s) - 97 - k) % 25 + 97) if s != " " else s for s in text)
+        ),
+        "26 letters",
+    ),
+    ("crack", lambda text, known: (crack(text, known)[0], crack(text, known)[1].upper()), "small letters"),
+    ("crack", lambda text, known: dict(zip(("shift", "text"), crack(text, known), strict=True)), "a pair"),
     ("set_filter", lambda i, c, a: set_filter(i, c, a)[0], "two things"),
+    ("set_filter", with_limit(lambda i, c, a: np.sort(i)[len(i) - 1 - int(a * len(i))]), "floating point"),
+    ("set_filter", with_limit(lambda i, c, a: np.median(i)), "stops half"),
+    ("set_filter", with_limit(lambda i, c, a: np.percentile(i, 1 - a)), "from 0 to 100"),
+    ("set_filter", with_limit(lambda i, c, a: len(i) - 1 - int(a * len(i))), "the place of the limit"),
+    ("set_filter", with_limit(lambda i, c, a: set_filter(i, c, a)[0] + 1e-4), "one of these values"),
+    ("set_filter", with_limit(lambda i, c, a: np.quantile(i, 1 - a, method="lower")), "too low"),
     ("set_filter", lambda i, c, a: set_filter(i, c, a)[::-1], "other order"),
     ("set_filter", with_limit(lambda i, c, a: np.quantile(i, 1 - a)), "interpolates"),
     ("set_filter", with_limit(lambda i, c, a: np.sort(i)[int(a * len(i))]), "leaves the share below"),
