@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -183,6 +184,21 @@ def counted(p: Any, shares: Any, prior: Any) -> Any:
     return np.bincount(p.argmax(1), minlength=len(shares)) / len(p)
 
 
+def overwriting(probs: Any, prior: Any, n_steps: int) -> Any:
+    shares = prior  # the same array
+    for _ in range(n_steps):
+        shares[:] = rows(probs * shares / prior).mean(0)
+    return shares
+
+
+def new_shares_in_float32(probs: Any, prior: Any, n_steps: int) -> Any:
+    return new_shares(probs.astype(np.float32), prior.astype(np.float32), n_steps)
+
+
+def loss_away_in_float32(losses: Any, logits: Any, n_home: int, n_away: int) -> Any:
+    return loss_away(losses.astype(np.float32), logits.astype(np.float32), n_home, n_away)
+
+
 def flat(prior: Any) -> Any:
     return np.full(len(prior), 1 / len(prior))
 
@@ -225,19 +241,28 @@ def pairs(predicted: Any, y: Any, attribute: Any) -> Any:
     return 10 * y + attribute
 
 
-def with_empty(predicted: Any, y: Any, attribute: Any) -> Any:
-    hits, found = predicted == y, []
-    for a in range(3):
-        for b in (1, 4):
+def with_empty(instead: float) -> Any:
+    """An answer in which a pair that does not occur has the accuracy `instead`."""
+
+    def answer(predicted: Any, y: Any, attribute: Any) -> Any:
+        hits, found = predicted == y, []
+        for a, b in itertools.product(np.unique(y), np.unique(attribute)):
             members = hits[(y == a) & (attribute == b)]
-            found.append(float(members.mean()) if len(members) else 0.0)
-    return min(found), float(np.mean(found))
+            found.append(members.mean() if len(members) else instead)
+        return min(found), np.mean(found)
+
+    return answer
+
+
+def only_binary(predicted: Any, y: Any, attribute: Any) -> Any:
+    few = (y < 2) & (attribute < 2)
+    return by_group(predicted[few], y[few], attribute[few])
 
 
 RIGHT: dict[str, list[Any]] = {
     "error_away": [0.305, 0.1 * 0.05 + 0.3 * 0.2 + 0.6 * 0.4, np.array([0.305]), torch.tensor(0.305)],
-    "loss_away": [loss_away, loss_away_in_torch, loss_away_in_loops],
-    "new_shares": [new_shares, new_shares_in_torch, new_shares_in_place],
+    "loss_away": [loss_away, loss_away_in_torch, loss_away_in_loops, loss_away_in_float32],
+    "new_shares": [new_shares, new_shares_in_torch, new_shares_in_place, new_shares_in_float32],
     "by_group": [by_group, by_group_with_unique, by_group_in_a_dict],
 }
 
@@ -252,6 +277,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("error_away", 0.4, "on notes alone"),
     ("error_away", 0.24, "the part of the notes"),
     ("error_away", 0.435, "the sum of both"),
+    ("error_away", 0.31, "is rounded"),
+    ("error_away", 0.6 * 6 * 0.05 + 0.3 * 0.2 + 0.1 / 6 * 0.4, "upside down"),
+    ("error_away", 0.1 / 6 * 0.05 + 0.3 * 0.2 + 0.6 * 6 * 0.4, "not with those away"),
     ("error_away", 0.5, "that is not it"),
     ("error_away", "a third", "expected one number"),
     ("loss_away", weighed(lambda x, w, r: x.mean()), "nothing is weighted"),
@@ -264,6 +292,14 @@ WRONG: list[tuple[str, Any, str]] = [
     ("loss_away", weighed(lambda x, w, r: (x * w).sum() / w.mean()), "the sum over texts"),
     ("loss_away", weighed(lambda x, w, r: np.average(x, weights=w**2)), "squared"),
     ("loss_away", weighed(lambda x, w, r: (x * w).mean() / w.sum()), "divided by n twice"),
+    ("loss_away", weighed(lambda x, w, r: np.average(x, weights=2 ** np.log(w))), "natural logarithm"),
+    ("loss_away", weighed(lambda x, w, r: np.average(x, weights=1 + w)), "the odds plus 1"),
+    ("loss_away", weighed(lambda x, w, r: (x * w / (1 + w)).mean()), "by the probability"),
+    ("loss_away", weighed(lambda x, w, r: (x * w).sum()), "by the sum of the weights"),
+    ("loss_away", weighed(lambda x, w, r: np.average(x, weights=w) - x.mean()), "the difference to home"),
+    ("loss_away", lambda *given: loss_away(*given)[::-1], "swapped"),
+    ("loss_away", weighed(None, lambda w: int(shift.effective_size(w))), "rounded"),
+    ("loss_away", weighed(None, lambda w: shift.effective_size(w) ** 0.5), "square root"),
     ("loss_away", weighed(None, len), "the number of texts"),
     ("loss_away", weighed(None, lambda w: (w**2).sum() / w.sum() ** 2), "upside down"),
     ("loss_away", weighed(None, lambda w: (w**2).sum()), "the sum of squares"),
@@ -276,6 +312,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("new_shares", lambda p, prior, n: new_shares(p, prior, max(n - 1, 0)), "one step too few"),
     ("new_shares", lambda p, prior, n: new_shares(p, prior, n + 1) if n else prior, "one step too many"),
     ("new_shares", compounded, "adapt the original ones"),
+    ("new_shares", overwriting, "on a copy"),
+    ("new_shares", lambda p, prior, n: new_shares(p, prior, 500) if n else prior, "where EM ends"),
+    ("new_shares", em(lambda p, q, prior: counted(p * q / prior, q, prior)), "counts predictions"),
+    ("new_shares", em(lambda p, q, prior: rows(p / prior).mean(0)), "the present guess is missing"),
+    ("new_shares", lambda p, prior, n: new_shares(p, prior, n) / prior, "the ratios to the prior"),
     ("new_shares", em(lambda p, q, prior: rows(p * q).mean(0)), "not divided by the prior"),
     (
         "new_shares",
@@ -304,6 +345,13 @@ WRONG: list[tuple[str, Any, str]] = [
     ("by_group", grouped(pairs, min, lambda s: (min(s) + max(s)) / 2), "halfway"),
     ("by_group", lambda p, y, a: (by_group(p, y, a)[0], (p == y).mean()), "each group counts once"),
     ("by_group", lambda p, y, a: ((p == y).mean(), by_group(p, y, a)[1]), "the accuracy over all"),
-    ("by_group", with_empty, "does not occur"),
+    ("by_group", with_empty(0.0), "must not count as 0"),
+    ("by_group", with_empty(1.0), "must not count as 1"),
+    ("by_group", with_empty(np.nan), "leave it out"),
+    ("by_group", only_binary, "another group's accuracy"),
+    ("by_group", lambda p, y, a: by_group(y, p, a), "by prediction"),
+    ("by_group", grouped(lambda p, y, a: y + a), "as one number"),
+    ("by_group", grouped(lambda p, y, a: 2 * y + a), "as one number"),
+    ("by_group", grouped(pairs, min, lambda s: sum(s) / 4), "divided by four"),
     ("by_group", lambda p, y, a: by_group(p, y, a)[0], "return two things"),
 ]
