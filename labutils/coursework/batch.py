@@ -131,6 +131,8 @@ def _grade_all(
     tell(f"{len(submissions)} submissions, {done} done already, {lacking}{len(tasks)} to grade")
     for one in without:
         tell(f"{one.name}: {one.problem}")
+    if roster and (unlisted := [one.name for one in submissions if stamps[one.key]["own"] is None]):
+        tell(f"not in the roster, so their notebooks' own ids count: {', '.join(unlisted)}")
     for number, (key, result) in enumerate(_results(tasks, jobs, scheduler), 1):
         _write(folder / f"{key}.json", result | stamps[key])
         got = f"{result['status']}, {result['points']:g} of {result['of']:g}"

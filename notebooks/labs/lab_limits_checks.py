@@ -71,12 +71,13 @@ def compare_q1(found: Any, expected: dict[str, int]) -> str | None:
 def inputs_q2(rng: np.random.Generator) -> list[Any]:
     many = rng.uniform(0, 1.4, (9, 2))
     twice = rng.uniform(0.5, 4, (5, 2))
+    steps = np.array([[0.9, 0.2], [0.5, 0.94], [0.3, 0.9], [0.1, 2.5]])
     return [
         (many, np.array([1.0, 1.0])),
         (np.concatenate([twice, twice[:2]])[rng.permutation(7)], np.array([3.0, 2.0])),
         (rng.uniform(2, 3, (4, 2)), np.array([1.5, 4.0])),  # nothing is acceptable
         (np.sort(rng.uniform(0, 1, (2, 6)), axis=1).T * [1, -1] + [0, 1], np.array([2.0, 2.0])),  # all on it
-        (np.array([[0.9, 0.2], [0.3, 0.9], [0.1, 2.5]]) + rng.uniform(0, 0.05, 2), np.array([1.2, 1.0])),
+        (steps + rng.uniform(0, 0.05, 2), np.array([1.2, 1.0])),  # a beaten one stands between two others
     ]
 
 

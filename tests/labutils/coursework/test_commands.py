@@ -164,8 +164,8 @@ def test_moodle_canvas_and_what_is_graded_by_hand(lab: Lab, work: Path, tmp_path
     )
 
 
-def rows_of(lab: Lab, work: Path) -> list[dict[str, str]]:
-    said("report", lab.path, work, "--secret", work / "key.txt")
+def rows_of(lab: Lab, work: Path, key: Path | None = None) -> list[dict[str, str]]:
+    said("report", lab.path, work, "--secret", key or work / "key.txt")
     return rows(work / "grades.csv")
 
 
@@ -209,6 +209,21 @@ def test_a_second_run_has_nothing_to_do_and_other_inputs_do(
     assert "6 submissions, 5 done already, 1 without a notebook, 0 to grade" in again
     (tmp_path / "short").write_text("abc")
     said("grade", lab.path, folder, "--to", tmp_path, "--secret", tmp_path / "short", status=1)
+
+
+def test_a_roster_decides_whose_data_are_whose(lab: Lab, folder: Path, tmp_path: Path) -> None:
+    roster = tmp_path / "roster.csv"
+    roster.write_text("student,id\n11,s7\nBen Jones,s2\n", encoding="utf-8")
+    paths = ["--to", tmp_path / "work", "--secret", tmp_path / "key", "--roster", roster]
+    output = said("grade", lab.path, folder, *paths)
+    assert "not in the roster, so their notebooks' own ids count: " in output
+    [unlisted] = [line for line in output.splitlines() if line.startswith("not in the roster")]
+    assert "Eve" in unlisted
+    assert "Anna" not in unlisted
+    assert "Ben" not in unlisted
+    table = {row["name"]: row for row in rows_of(lab, tmp_path / "work", tmp_path / "key")}
+    assert "the roster says 's7': graded by the roster" in table["Anna Smith"]["notes"]
+    assert (table["Anna Smith"]["q1"], table["Ben Jones"]["notes"]) == ("0", "")
 
 
 def test_a_run_that_is_killed_resumes(lab: Lab, tmp_path: Path) -> None:
