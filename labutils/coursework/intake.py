@@ -7,20 +7,18 @@ our own; no name that a student chose is ever a path here, and no link is follow
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import os
-import re
 import stat
 import subprocess
 import tempfile
-import unicodedata
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from labutils.coursework.names import CANVAS, MOODLE, NOTEBOOK, canvas_number, key, shown
 from labutils.coursework.notebook import MOST_BYTES, NotebookError, parse, read_bytes
 
 __all__ = ["IntakeError", "Submission", "collect", "describe"]
@@ -28,11 +26,6 @@ __all__ = ["IntakeError", "Submission", "collect", "describe"]
 _MOST_FILES = 20_000
 _MOST_INNER = 50  # notebooks in a zip that is handed in
 _MOST_TOTAL = 4_000_000_000
-_CANVAS = re.compile(r"^(?P<name>[^_/]+)(?P<late>_LATE)?_(?P<id>\d+)_(?P<hand>\d+)_(?P<file>[^/]+)$")
-_MOODLE = re.compile(
-    r"^(?P<name>[^/]+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext|comments)(?:_(?P<file>[^/]*))?$"
-)
-_NOTEBOOK = re.compile(r"\.ipynb(\.(txt|json))?$", re.IGNORECASE)  # some browsers add to the name
 _HANDED_OUT = ("# your code here", "*Your answer to ")  # in a cell of a release that nobody has answered
 
 
@@ -65,19 +58,6 @@ class _Hand:
     notes: list[str] = field(default_factory=list)
 
 
-def shown(name: str) -> str:
-    """Return a name as it may be shown: composed, without control characters and marks of direction."""
-    text = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode("utf-8"))
-    kept = (sign for sign in text if unicodedata.category(sign)[0] != "C")
-    return "".join(kept).strip()[:120] or "?"
-
-
-def _key(identity: str, name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:40]
-    return f"{slug or 'student'}-{hashlib.sha256(identity.encode('utf-8', 'replace')).hexdigest()[:10]}"
-
-
 def collect(source: Path, file_name: str) -> list[Submission]:
     """Return the submissions in `source`, sorted: a folder, a zip, or a CSV file of repositories.
 
@@ -105,14 +85,14 @@ def describe(name: str) -> tuple[str, _Hand]:
         return f"as it stands {name}", _Hand(
             shown(name), notes=["named like two students of Moodle: look at it"]
         )
-    if found := _MOODLE.match(name):
+    if found := MOODLE.match(name):
         return f"moodle {found['id']}", _Hand(shown(found["name"]), {"moodle": found["id"]})
-    if found := _CANVAS.match(name):
+    if found := CANVAS.match(name):
         hand = _Hand(shown(found["name"]), {"canvas": found["id"]})
         if found["late"]:
             hand.notes.append("handed in late, says Canvas")
         return f"canvas {found['id']}", hand
-    stem = _NOTEBOOK.sub("", name).removesuffix(".zip")
+    stem = NOTEBOOK.sub("", name).removesuffix(".zip")
     return stem, _Hand(shown(stem))
 
 
@@ -127,7 +107,7 @@ def _take(hand: _Hand, name: str, content: bytes | None, problem: str = "") -> N
     if content is None:
         hand.notes.append(f"{shown(name)}: {problem}")
         hand.others.append(name)
-    elif _NOTEBOOK.search(name):
+    elif NOTEBOOK.search(name):
         hand.notebooks[name] = content
     elif name.lower().endswith(".zip"):
         _inner(hand, name, content)
@@ -136,7 +116,7 @@ def _take(hand: _Hand, name: str, content: bytes | None, problem: str = "") -> N
 
 
 def _wanted(name: str) -> bool:
-    return bool(_NOTEBOOK.search(name)) or name.lower().endswith(".zip")
+    return bool(NOTEBOOK.search(name)) or name.lower().endswith(".zip")
 
 
 def _inner(hand: _Hand, name: str, content: bytes) -> None:
@@ -144,7 +124,7 @@ def _inner(hand: _Hand, name: str, content: bytes) -> None:
     hand.others.append(name)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = [member for member in archive.infolist() if _NOTEBOOK.search(member.filename)]
+            members = [member for member in archive.infolist() if NOTEBOOK.search(member.filename)]
             left = MOST_BYTES
             for member in members[:_MOST_INNER]:
                 parts = PurePosixPath(member.filename.replace("\\", "/")).parts
@@ -272,7 +252,7 @@ def _chosen(identity: str, hand: _Hand, file_name: str) -> Submission:
     Canvas numbers what is uploaded, and a larger number is newer; elsewhere the release's name decides.
     """
     submission = Submission(
-        _key(identity, hand.name if hand.ids else identity),
+        key(identity, hand.name if hand.ids else identity),
         shown(identity),
         hand.name,
         ids=hand.ids,
@@ -287,19 +267,17 @@ def _chosen(identity: str, hand: _Hand, file_name: str) -> Submission:
         return submission
     best = max(
         sorted(hand.notebooks),
-        key=lambda name: (*_answered(hand.notebooks[name]), _number(name), Path(name).name == file_name),
+        key=lambda name: (
+            *_answered(hand.notebooks[name]),
+            canvas_number(name),
+            Path(name).name == file_name,
+        ),
     )
     submission.content, submission.file = hand.notebooks[best], shown(best)
     if len(hand.notebooks) > 1:
         count = f"{len(hand.notebooks)} notebooks were handed in"
         submission.notes.append(f"{count}: {shown(best)} was graded, the newest of those with most answers")
     return submission
-
-
-def _number(name: str) -> int:
-    """What Canvas numbers this file; 0 for a name that is none of Canvas's."""
-    found = _CANVAS.match(name.partition("/")[0])
-    return int(found["hand"]) if found else 0
 
 
 def _answered(content: bytes) -> tuple[int, int]:
