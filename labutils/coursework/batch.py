@@ -125,9 +125,14 @@ def _grade_all(
             _write(path, result | stamps[one.key])
         elif not _valid(path, lab, one, stamps[one.key]):
             tasks.append(_Task(one.key, one.student, one.content, own, master, secret, sandbox))
-    tell(
-        f"{len(submissions)} submissions, {len(submissions) - len(tasks)} done already, {len(tasks)} to grade"
-    )
+    without = [one for one in submissions if one.content is None]
+    done = len(submissions) - len(tasks) - len(without)
+    lacking = f"{len(without)} without a notebook, " if without else ""
+    tell(f"{len(submissions)} submissions, {done} done already, {lacking}{len(tasks)} to grade")
+    for one in without:
+        tell(f"{one.name}: {one.problem}")
+    if roster and (unlisted := [one.name for one in submissions if stamps[one.key]["own"] is None]):
+        tell(f"not in the roster, so their notebooks' own ids count: {', '.join(unlisted)}")
     for number, (key, result) in enumerate(_results(tasks, jobs, scheduler), 1):
         _write(folder / f"{key}.json", result | stamps[key])
         got = f"{result['status']}, {result['points']:g} of {result['of']:g}"

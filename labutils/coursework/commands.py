@@ -248,6 +248,9 @@ def report_(
     for key, result in found.items():
         (folder / f"{key}.html").write_text(pages.feedback(lab.title, result), encoding="utf-8")
     click.echo(f"written: {len(found)} pages in {folder}")
+    if any("moodle" in result["ids"] for result in found.values()):
+        (work / "moodle_feedback.zip").write_bytes(pages.for_moodle(lab.title, found))
+        click.echo(f"written: {work / 'moodle_feedback.zip'}")
     click.echo("; ".join(report.tally(found)))
     if waiting := report.open_by_hand(found):
         click.echo(f"texts that wait for a reader: {waiting}. Open {work / 'by_hand.html'}")

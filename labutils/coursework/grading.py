@@ -95,6 +95,8 @@ def grade(
             for question in lab.questions
         ]
     status, reason = _status(marks, run)
+    if status == "partial" and notebook.language.lower() not in ("", "python", "python3"):
+        reason = f"Its kernel is one for {notebook.language}, and answers are read as Python. {reason}"
     if run.noise:
         notes.append(f"{run.noise} lines that were none of the runner's came out of the sandbox")
     return base | {
@@ -230,6 +232,9 @@ def _marked(lab: Lab, found: Found, put: Asked | None, run: _Run, name: str) -> 
             "another part of the notebook ended the run",
         )
     got = mark(lab, put, answer)
+    if found.name != question.defines and got.status == "wrong":
+        other = f"Its cell does not define {question.defines}; what it defines last was taken for the answer."
+        got = replace(got, sentence=f"{other} {got.sentence}")
     fault = run.faults.get(found.cell)
     if answer.get("status") == "undefined" and fault:
         status, sentence, note = told(fault)

@@ -7,27 +7,26 @@ our own; no name that a student chose is ever a path here, and no link is follow
 from __future__ import annotations
 
 import csv
-import hashlib
+import io
 import os
-import re
 import stat
 import subprocess
 import tempfile
-import unicodedata
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from labutils.coursework.names import CANVAS, MOODLE, NOTEBOOK, canvas_number, key, shown
 from labutils.coursework.notebook import MOST_BYTES, NotebookError, parse, read_bytes
 
 __all__ = ["IntakeError", "Submission", "collect", "describe"]
 
 _MOST_FILES = 20_000
+_MOST_INNER = 50  # notebooks in a zip that is handed in
 _MOST_TOTAL = 4_000_000_000
-_CANVAS = re.compile(r"^(?P<name>[^_/]+)(?P<late>_LATE)?_(?P<id>\d+)_(?P<hand>\d+)_(?P<file>[^/]+)$")
-_MOODLE = re.compile(r"^(?P<name>[^/]+?)_(?P<id>\d+)_assignsubmission_file(?:_(?P<file>[^/]*))?$")
+_HANDED_OUT = ("# your code here", "*Your answer to ")  # in a cell of a release that nobody has answered
 
 
 class IntakeError(ValueError):
@@ -59,19 +58,6 @@ class _Hand:
     notes: list[str] = field(default_factory=list)
 
 
-def shown(name: str) -> str:
-    """Return a name as it may be shown: composed, without control characters and marks of direction."""
-    text = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode("utf-8"))
-    kept = (sign for sign in text if unicodedata.category(sign)[0] != "C")
-    return "".join(kept).strip()[:120] or "?"
-
-
-def _key(identity: str) -> str:
-    plain = unicodedata.normalize("NFKD", identity).encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:40]
-    return f"{slug or 'student'}-{hashlib.sha256(identity.encode('utf-8', 'replace')).hexdigest()[:10]}"
-
-
 def collect(source: Path, file_name: str) -> list[Submission]:
     """Return the submissions in `source`, sorted: a folder, a zip, or a CSV file of repositories.
 
@@ -95,20 +81,18 @@ def collect(source: Path, file_name: str) -> list[Submission]:
 
 def describe(name: str) -> tuple[str, _Hand]:
     """Return who a file or folder of this name is from: an identity, and an empty hand with name and ids."""
-    if (
-        name.count("_assignsubmission_file") > 1
-    ):  # a name that somebody chose so: nobody else's work is touched
+    if name.count("_assignsubmission_") > 1:  # somebody chose it so: nobody else's work is touched
         return f"as it stands {name}", _Hand(
             shown(name), notes=["named like two students of Moodle: look at it"]
         )
-    if found := _MOODLE.match(name):
+    if found := MOODLE.match(name):
         return f"moodle {found['id']}", _Hand(shown(found["name"]), {"moodle": found["id"]})
-    if found := _CANVAS.match(name):
+    if found := CANVAS.match(name):
         hand = _Hand(shown(found["name"]), {"canvas": found["id"]})
         if found["late"]:
             hand.notes.append("handed in late, says Canvas")
         return f"canvas {found['id']}", hand
-    stem = name.removesuffix(".ipynb")
+    stem = NOTEBOOK.sub("", name).removesuffix(".zip")
     return stem, _Hand(shown(stem))
 
 
@@ -123,10 +107,34 @@ def _take(hand: _Hand, name: str, content: bytes | None, problem: str = "") -> N
     if content is None:
         hand.notes.append(f"{shown(name)}: {problem}")
         hand.others.append(name)
-    elif name.lower().endswith(".ipynb"):
+    elif NOTEBOOK.search(name):
         hand.notebooks[name] = content
+    elif name.lower().endswith(".zip"):
+        _inner(hand, name, content)
     else:
         hand.others.append(name)
+
+
+def _wanted(name: str) -> bool:
+    return bool(NOTEBOOK.search(name)) or name.lower().endswith(".zip")
+
+
+def _inner(hand: _Hand, name: str, content: bytes) -> None:
+    """Take the notebooks of a zip that a student handed in; a zip within it is not opened."""
+    hand.others.append(name)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [member for member in archive.infolist() if NOTEBOOK.search(member.filename)]
+            left = MOST_BYTES
+            for member in members[:_MOST_INNER]:
+                parts = PurePosixPath(member.filename.replace("\\", "/")).parts
+                if any(part.startswith((".", "/")) or part == "__MACOSX" for part in parts):
+                    continue
+                found, problem = _member(archive, member, left)
+                left -= len(found or b"")
+                _take(hand, f"{name}/{'/'.join(parts)}", found, problem)
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        hand.notes.append(f"{shown(name)}: it cannot be unpacked ({type(error).__name__})")
 
 
 def _folder(source: Path) -> dict[str, _Hand]:
@@ -157,7 +165,7 @@ def _walk(hand: _Hand, top: Path) -> None:
 
 
 def _file(hand: _Hand, path: Path, name: str) -> None:
-    if not name.lower().endswith(".ipynb"):
+    if not _wanted(name):
         hand.others.append(name)
         return
     try:
@@ -175,14 +183,12 @@ def _archive(source: Path) -> dict[str, _Hand]:
             raise IntakeError(f"{source} has {len(members):,} files, more than {_MOST_FILES:,}")
         for member in members:
             parts = [part for part in PurePosixPath(member.filename.replace("\\", "/")).parts if part != "/"]
-            if not parts or member.is_dir() or parts[0] == "__MACOSX":
+            if not parts or member.is_dir() or "__MACOSX" in parts or ".ipynb_checkpoints" in parts:
                 continue
             hand, name = _into(hands, parts[0]), "/".join(parts[1:]) or parts[0]
             if ".." in parts or member.filename.startswith(("/", "\\")):
                 _take(hand, name, None, "its path leads out of the archive")
-            elif stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-                _take(hand, name, None, "it is a link or a special file")
-            elif not name.lower().endswith(".ipynb"):
+            elif not _wanted(name):
                 hand.others.append(name)
             else:
                 content, problem = _member(archive, member)
@@ -193,14 +199,18 @@ def _archive(source: Path) -> dict[str, _Hand]:
     return hands
 
 
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[bytes | None, str]:
+def _member(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int = MOST_BYTES
+) -> tuple[bytes | None, str]:
+    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+        return None, "it is a link or a special file"
     try:
         with archive.open(member) as file:
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(most + 1)
     except (OSError, RuntimeError, zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         return None, f"it cannot be unpacked ({type(error).__name__})"
-    if len(content) > MOST_BYTES:
-        return None, f"it has more than {MOST_BYTES:,} bytes"
+    if len(content) > most:
+        return None, f"it has more than {most:,} bytes"
     return content, ""
 
 
@@ -237,8 +247,17 @@ def _clone(address: str, to: Path) -> str:
 
 
 def _chosen(identity: str, hand: _Hand, file_name: str) -> Submission:
-    """Choose the notebook that has most of the lab's tags, then the one of the release's name."""
-    submission = Submission(_key(identity), shown(identity), hand.name, ids=hand.ids, notes=hand.notes)
+    """Choose the notebook with most of the lab's tags, then most answers, then the newest or best named.
+
+    Canvas numbers what is uploaded, and a larger number is newer; elsewhere the release's name decides.
+    """
+    submission = Submission(
+        key(identity, hand.name if hand.ids else identity),
+        shown(identity),
+        hand.name,
+        ids=hand.ids,
+        notes=hand.notes,
+    )
     if not hand.notebooks:
         had = ", ".join(shown(name) for name in hand.others[:5])
         why = "; ".join(hand.notes)
@@ -247,19 +266,28 @@ def _chosen(identity: str, hand: _Hand, file_name: str) -> Submission:
         )
         return submission
     best = max(
-        sorted(hand.notebooks), key=lambda name: (_tags(hand.notebooks[name]), Path(name).name == file_name)
+        sorted(hand.notebooks),
+        key=lambda name: (
+            *_answered(hand.notebooks[name]),
+            canvas_number(name),
+            Path(name).name == file_name,
+        ),
     )
     submission.content, submission.file = hand.notebooks[best], shown(best)
     if len(hand.notebooks) > 1:
-        submission.notes.append(f"{len(hand.notebooks)} notebooks were handed in: {shown(best)} was graded")
+        count = f"{len(hand.notebooks)} notebooks were handed in"
+        submission.notes.append(f"{count}: {shown(best)} was graded, the newest of those with most answers")
     return submission
 
 
-def _tags(content: bytes) -> int:
+def _answered(content: bytes) -> tuple[int, int]:
+    """How many questions of the lab a notebook has, and how many it answers; -1 if it is none."""
     try:
-        return len({tag for cell in parse(content).cells for tag in cell.tags if tag.startswith("question=")})
+        asked = [cell for cell in parse(content).cells if cell.value("question")]
     except NotebookError:
-        return -1
+        return -1, 0
+    done = [cell for cell in asked if not any(mark in cell.source for mark in _HANDED_OUT)]
+    return len({cell.value("question") for cell in asked}), len({cell.value("question") for cell in done})
 
 
 def as_json(submissions: Iterable[Submission]) -> list[dict[str, Any]]:

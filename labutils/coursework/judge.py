@@ -32,6 +32,14 @@ SENTENCES = {
 }
 
 
+# Why what stands in the cell is no answer yet, where the cell is not as it was handed out.
+_UNRAISED = "No answer yet: it raises NotImplementedError."
+_NONE = {
+    "nothing": "It returned nothing: a function that prints its answer has to return it, too.",
+    "no value": "No answer yet: the name has no value.",
+}
+
+
 @dataclass
 class Mark:
     """What a question got: `sentence` is for the student, `note` for the instructor alone."""
@@ -97,7 +105,11 @@ def mark(lab: Lab, put: Asked, answer: dict[str, Any]) -> Mark:
     """Compare the answer to a question, a message that nobody vouches for, with what is right."""
     question, status, results = put.question, answer.get("status"), answer.get("results")
     if status in ("unanswered", "timeout", "crashed", "unreadable", "out of memory"):
-        return blank(question, str(status))
+        return blank(
+            question,
+            str(status),
+            sentence=_NONE.get(str(answer.get("returned")), _UNRAISED) if status == "unanswered" else "",
+        )
     if status == "undefined":
         return blank(
             question, "error", sentence="The name it should define was not there after its cell had run."

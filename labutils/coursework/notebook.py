@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,10 +40,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Notebook:
-    """The cells of a notebook and labutils' part of its metadata."""
+    """The cells of a notebook, labutils' part of its metadata, and the language of its kernel, if stated."""
 
     cells: tuple[Cell, ...]
     own: dict[str, Any] = field(default_factory=dict)
+    language: str = ""
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
@@ -78,7 +80,14 @@ def parse(content: bytes) -> Notebook:
         raise NotebookError("it is JSON, but has no list of cells (notebook format 4)")
     if len(cells) > MOST_CELLS:
         raise NotebookError(f"it has {len(cells):,} cells, more than {MOST_CELLS:,}")
-    return Notebook(tuple(_cell(cell) for cell in cells), _own(data.get("metadata")))
+    metadata = data.get("metadata")
+    return Notebook(tuple(_cell(cell) for cell in cells), _own(metadata), _language(metadata))
+
+
+def _language(metadata: Any) -> str:
+    kernel = metadata.get("kernelspec") if isinstance(metadata, dict) else None
+    found = kernel.get("language") if isinstance(kernel, dict) else None
+    return found if isinstance(found, str) and re.fullmatch(r"[\w+#.-]{1,20}", found) else ""
 
 
 def _own(metadata: Any) -> dict[str, Any]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import io
 import json
+import zipfile
 from html import escape
 from typing import Any
 
 from labutils.coursework.lab import Lab
 
-__all__ = ["by_hand", "feedback"]
+__all__ = ["by_hand", "feedback", "for_moodle"]
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -139,3 +141,15 @@ def _field(key: str, mark: dict[str, Any]) -> str:
         f'<input type="number" min="0" max="{most}" step="0.5"{value}></label></p>\n'
         f"<label>Comment: <textarea>{comment}</textarea></label>\n</section>"
     )
+
+
+def for_moodle(title: str, results: dict[str, dict[str, Any]]) -> bytes:
+    """Return a zip of the feedback pages, named as Moodle's upload of several feedback files needs them."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for result in results.values():
+            if number := result["ids"].get("moodle"):
+                name = "".join("-" if sign in "_/\\" else sign for sign in result["name"])
+                page = feedback(title, result)
+                archive.writestr(f"{name}_{number}_assignsubmission_file_feedback.html", page)
+    return buffer.getvalue()

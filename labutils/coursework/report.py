@@ -36,7 +36,7 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     text = " ".join(str(value).split())
-    return f"'{text}" if text[:1] in tuple("=+-@|%") and not _number(text) else text
+    return f"'{text}" if text[:1] in tuple("=+-@|%") and text != "-" and not _number(text) else text
 
 
 def _number(text: str) -> bool:

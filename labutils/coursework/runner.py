@@ -118,7 +118,7 @@ def _taken(question: dict[str, Any], value: Any) -> Any:
 def answer(question: dict[str, Any], thing: Any) -> dict[str, Any]:
     """Return the answer to a question: for each case a value or a fault."""
     if thing is ... or thing is None:
-        return {"status": "unanswered"}
+        return {"status": "unanswered", "returned": "no value"}
     if question["kind"] == "value":
         return {"status": "answered", "results": [thing]}
     results = []
@@ -132,7 +132,7 @@ def answer(question: dict[str, Any], thing: Any) -> dict[str, Any]:
         except BaseException as error:  # a student's function may raise anything
             results.append({"fault": fault(error)})
     if results and all(result.get("value", 0) is None for result in results):
-        return {"status": "unanswered"}
+        return {"status": "unanswered", "returned": "nothing"}
     return {"status": "answered", "results": results}
 
 

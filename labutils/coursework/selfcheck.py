@@ -63,6 +63,8 @@ def look(path: Path) -> tuple[list[str], int]:
             state = "no answer yet"
         elif question.kind != "text" and code.tree(code.plain(notebook.cells[answer.cell].source)) is None:
             state = "its cell is no valid Python"
+        elif question.kind != "text" and question.defines and answer.name != question.defines:
+            state = f"its cell defines no {question.defines}"
         still_open += state != "answered"
         lines.append(f"{question.id} ({question.points:g} points): {state}")
     asks = any("STUDENT" in code.defined(cell.source) for cell in notebook.cells if cell.kind == "code")

@@ -71,12 +71,13 @@ def compare_q1(found: Any, expected: dict[str, int]) -> str | None:
 def inputs_q2(rng: np.random.Generator) -> list[Any]:
     many = rng.uniform(0, 1.4, (9, 2))
     twice = rng.uniform(0.5, 4, (5, 2))
+    steps = np.array([[0.9, 0.2], [0.5, 0.94], [0.3, 0.9], [0.1, 2.5]])
     return [
         (many, np.array([1.0, 1.0])),
         (np.concatenate([twice, twice[:2]])[rng.permutation(7)], np.array([3.0, 2.0])),
         (rng.uniform(2, 3, (4, 2)), np.array([1.5, 4.0])),  # nothing is acceptable
         (np.sort(rng.uniform(0, 1, (2, 6)), axis=1).T * [1, -1] + [0, 1], np.array([2.0, 2.0])),  # all on it
-        (np.array([[0.9, 0.2], [0.3, 0.9], [0.1, 2.5]]) + rng.uniform(0, 0.05, 2), np.array([1.2, 1.0])),
+        (steps + rng.uniform(0, 0.05, 2), np.array([1.2, 1.0])),  # a beaten one stands between two others
     ]
 
 
@@ -87,17 +88,31 @@ def reference_q2(points: Floats, worst: Floats) -> dict[str, float]:
     for left, right in zip(columns[:-1], columns[1:], strict=True):
         area += (right - left) * (worst[1] - inside[inside[:, 0] <= left, 1].min())
     boxes = worst - inside
-    return {"right": float(area), "added": float((boxes[:, 0] * boxes[:, 1]).sum())}
+    return {
+        "right": float(area),
+        "added": float((boxes[:, 0] * boxes[:, 1]).sum()),
+        "subtracted": _strips(inside, worst, all_of_them=True),
+        "outside": _strips(points, worst, all_of_them=False),
+    }
+
+
+def _strips(points: Floats, worst: Floats, *, all_of_them: bool) -> float:
+    """What mistakes give: the strips of all models, beaten ones too, or of those beyond the worst point."""
+    area, lowest = 0.0, worst[1]
+    for first, second in sorted(points.tolist()):
+        if all_of_them or second < lowest:
+            area, lowest = area + (worst[0] - first) * (lowest - second), second
+    return float(area)
 
 
 def compare_q2(found: Any, expected: dict[str, float]) -> str | None:
-    if equal(array(found, ()).item(), expected["right"], 1e-4, 1e-6):
-        return None
-    if equal(found, expected["added"], 1e-4, 1e-6):
-        return "What several models cover counts once, not once for each."
-    return (
-        "Not the area: mind models that are beaten, that occur twice, or that are worse than the worst point."
-    )
+    words = {
+        "added": "What several models cover counts once, not once for each.",
+        "subtracted": "Models that others beat change the area: they should not.",
+        "outside": "Models that are worse than the worst point in one loss change the area: they should not.",
+    }
+    other = "Not the area: mind models that are beaten, that occur twice, or that are worse than `worst`."
+    return mistake(array(found, ()).item(), expected, words, other)
 
 
 # --- 3, a step to order
@@ -106,7 +121,7 @@ def compare_q2(found: Any, expected: dict[str, float]) -> str | None:
 def inputs_q3(rng: np.random.Generator) -> list[Any]:
     whole = rng.integers(1, 5, (2, 6)).astype(float) * rng.choice([-1, 1], (2, 6))
     return [
-        (rng.normal(size=(2, 5)), rng.normal(size=2)),
+        (0.1 * rng.normal(size=(2, 5)), rng.normal(size=2)),  # small: what is added to G Gᵀ shows
         (rng.normal(size=(3, 8)), np.array([1.0, 0.0, 0.0])),
         (rng.normal(size=(1, 4)), np.array([2.0])),
         (np.stack([whole[0], 2 * whole[0]]), np.array([1.0, 2.0])),

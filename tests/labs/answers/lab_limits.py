@@ -79,6 +79,12 @@ RIGHT = {
     },
     "q2": {
         "cells of a grid, torch": AREA + POINTS_BY_TORCH,
+        "a list, and worst moves": AREA
+        + "    points, area = sorted(points.tolist(), reverse=True), 0\n"
+        + "    while points:\n        a, b = points.pop()\n"
+        + "        if a < worst[0] and b < worst[1]:\n"
+        + "            area += (worst[0] - a) * (worst[1] - b)\n            worst[1] = b\n"
+        + "    return area",
         "in place, by strips": AREA
         + "    points[:] = np.minimum(points, worst)\n"
         + "    x = np.sort(np.append(points[:, 0], worst[0]))\n"
@@ -86,6 +92,10 @@ RIGHT = {
         + "    return np.float32(np.dot(np.diff(x), heights))",
     },
     "q3": {
+        "float32": STEP
+        + "    G, f = (torch.tensor(part, dtype=torch.float32) for part in (gradients, falls))\n"
+        + "    falls *= 0\n"
+        + '    return torch.linalg.lstsq(G, f[:, None], driver="gelsd").solution[:, 0]',
         "lstsq": STEP + "    return np.linalg.lstsq(gradients, falls, rcond=None)[0].tolist()",
         "torch": STEP
         + "    return torch.linalg.pinv(torch.tensor(gradients), rtol=1e-9) @ torch.tensor(falls)",
@@ -165,14 +175,31 @@ WRONG = {
         "three weights": "n_missed = 14 - len({int(((1 - w) * models[:, 0] + w * models[:, 1]).argmin()) "
         "for w in (0.25, 0.5, 0.75)}) - sum(any((b < a).all() for b in models) for a in models)",
         "the table's rows": "n_missed = len(models)",
+        "a coarse grid": "n_missed = sum(on_front(a) for a in models) - len({int(((1 - w) * models[:, 0] "
+        "+ w * models[:, 1]).argmin()) for w in np.linspace(0, 1, 6)})",
     },
     "q2": {
         "rectangles added": AREA
         + "    inside = points[(points < worst).all(1)]\n    return (worst - inside).prod(1).sum()",
         "in the order given": solution(LAB, "q2", ("sorted(points.tolist())", "points.tolist()")),
         "beaten ones subtract": solution(LAB, "q2", (" and second < lowest", "")),
+        "beaten ones within": solution(
+            LAB,
+            "q2",
+            (" and second < lowest", ""),
+            ("sorted(points.tolist())", "sorted(points[(points < worst).all(1)].tolist())"),
+        ),
         "beyond the worst": solution(LAB, "q2", ("first < worst[0] and ", "")),
         "the best corner": AREA + "    return float((worst - points.min(0)).clip(0).prod())",
+        "neighbours' overlaps": AREA
+        + "    p = sorted({(a, b) for a, b in points.tolist() if a < worst[0] and b < worst[1]})\n"
+        + "    area = sum((worst[0] - a) * (worst[1] - b) for a, b in p)\n"
+        + "    shared = ((worst[0] - c) * (worst[1] - max(b, d)) for (_, b), (c, d) in zip(p, p[1:]))\n"
+        + "    return area - sum(shared)",
+        "a grid of points": AREA
+        + "    x, y = ((np.arange(200) + 0.5) / 200 * w for w in worst)\n"
+        + "    covered = [(x >= a)[:, None] & (y >= b) for a, b in points]\n"
+        + "    return np.any(covered, axis=0).mean() * worst[0] * worst[1]",
         "the largest rectangle": AREA + "    return (worst - points).clip(0).prod(1).max()",
         "trapezia": AREA
         + "    p = points[(points < worst).all(1)]\n    p = p[p[:, 0].argsort()]\n"
@@ -186,6 +213,15 @@ WRONG = {
         + "    d[:k] = np.linalg.lstsq(gradients[:, :k], falls, rcond=None)[0]\n    return d",
         "inverse of a singular matrix": STEP
         + "    return gradients.T @ np.linalg.inv(gradients @ gradients.T) @ falls",
+        "nearly: a ridge": STEP
+        + "    inner = gradients @ gradients.T + 1e-3 * np.eye(len(falls))\n"
+        + "    return gradients.T @ np.linalg.solve(inner, falls)",
+        "two losses, no more": STEP
+        + "    d = falls[0] * gradients[0] / (gradients[0] @ gradients[0])\n"
+        + "    for g, f in zip(gradients[1:2], falls[1:2]):\n"
+        + "        own = g - (g @ gradients[0]) / (gradients[0] @ gradients[0]) * gradients[0]\n"
+        + "        if own @ own > 1e-9:\n            d = d + (f - g @ d) / (own @ own) * own\n"
+        + "    return d",
         "of length one": STEP + "    d = np.linalg.pinv(gradients) @ falls\n    return d / np.linalg.norm(d)",
         "downwards twice": STEP + "    return -np.linalg.pinv(gradients) @ falls",
     },
@@ -229,6 +265,17 @@ WRONG = {
         "each group once": solution(LAB, "q5", ("there.mean() * (", "(")),
         "shares of home": solution(LAB, "q5", ("there.mean() * (", "here.mean() * (")),
         "groups from 0": solution(LAB, "q5", ("np.unique(group_home)", "range(len(np.unique(group_home)))")),
+        "groups to the greatest": solution(
+            LAB,
+            "q5",
+            ("np.unique(group_home)", "[j for j in range(max(group_home) + 1) if j in group_home]"),
+        ),
+        "numbers for shares": solution(
+            LAB,
+            "q5",
+            ("there.mean() - here.mean()", "there.sum() / len(group_home) - here.mean()"),
+            ("there.mean() * (", "there.sum() / len(group_home) * ("),
+        ),
         "the change alone": SPLIT + "    return right_away.mean() - right_home.mean(), 0.0",
     },
     "q6": {
@@ -239,6 +286,10 @@ WRONG = {
         + "    own = group == worst\n    share = min(1, factor * own.mean())\n"
         + "    return share * right[own].mean() + (1 - share) * right[~own].mean()",
         "texts in place of groups": WORST + "    return max(0.0, 1 - factor * (1 - right.mean()))",
+        "from the best to the worst": WORST
+        + "    kinds = sorted((right[group == g].mean(), (group == g).mean()) for g in np.unique(group))\n"
+        + "    moved = min((factor - 1) * kinds[0][1], kinds[-1][1])\n"
+        + "    return right.mean() + moved * (kinds[0][0] - kinds[-1][0])",
         "the best mix": solution(
             LAB, "q6", ("for name in np.unique(group))", "for name in np.unique(group))[::-1]")
         ),
@@ -259,11 +310,14 @@ SAID = {
     },
     "q2": {
         "rectangles added": "counts once",
+        "beaten ones within": "others beat",
+        "beyond the worst": "in one loss",
     },
     "q3": {
         "steps added up": "cannot just be added",
         "a square corner": "longer than it has to be",
         "downwards twice": "do not fall",
+        "two losses, no more": "do not fall",
     },
     "q4": {
         "no reversal": "enters the trunk unchanged",

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -69,7 +70,7 @@ def work(lab: Lab, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     key = work / "key.txt"
     output = said("grade", lab.path, folder, "--to", work, "--secret", key, "--jobs", 2)
     assert "sandbox: " in output
-    assert "6 submissions, 1 done already, 5 to grade" in output
+    assert "6 submissions, 0 done already, 1 without a notebook, 5 to grade" in output
     assert key.stat().st_mode & 0o077 == 0
     return work
 
@@ -150,6 +151,10 @@ def test_moodle_canvas_and_what_is_graded_by_hand(lab: Lab, work: Path, tmp_path
     )
     assert "moodle: no submission from Zed" in output
     assert rows(work / "moodle.csv")[0]["Grade"] == "13.5"
+    with zipfile.ZipFile(work / "moodle_feedback.zip") as pages:
+        assert len(pages.namelist()) == 6
+        anna = pages.read("Anna Smith_11_assignsubmission_file_feedback.html").decode()
+    assert "13.5 of" in anna
     page = (work / f"feedback/{key}.html").read_text(encoding="utf-8")
     assert "3.5 / 4" in page
     assert "Good." in page
@@ -159,8 +164,8 @@ def test_moodle_canvas_and_what_is_graded_by_hand(lab: Lab, work: Path, tmp_path
     )
 
 
-def rows_of(lab: Lab, work: Path) -> list[dict[str, str]]:
-    said("report", lab.path, work, "--secret", work / "key.txt")
+def rows_of(lab: Lab, work: Path, key: Path | None = None) -> list[dict[str, str]]:
+    said("report", lab.path, work, "--secret", key or work / "key.txt")
     return rows(work / "grades.csv")
 
 
@@ -201,9 +206,24 @@ def test_a_second_run_has_nothing_to_do_and_other_inputs_do(
     lab: Lab, folder: Path, work: Path, tmp_path: Path
 ) -> None:
     again = said("grade", lab.path, folder, "--to", work, "--secret", work / "key.txt", "--jobs", 1)
-    assert "6 submissions, 6 done already, 0 to grade" in again
+    assert "6 submissions, 5 done already, 1 without a notebook, 0 to grade" in again
     (tmp_path / "short").write_text("abc")
     said("grade", lab.path, folder, "--to", tmp_path, "--secret", tmp_path / "short", status=1)
+
+
+def test_a_roster_decides_whose_data_are_whose(lab: Lab, folder: Path, tmp_path: Path) -> None:
+    roster = tmp_path / "roster.csv"
+    roster.write_text("student,id\n11,s7\nBen Jones,s2\n", encoding="utf-8")
+    paths = ["--to", tmp_path / "work", "--secret", tmp_path / "key", "--roster", roster]
+    output = said("grade", lab.path, folder, *paths)
+    assert "not in the roster, so their notebooks' own ids count: " in output
+    [unlisted] = [line for line in output.splitlines() if line.startswith("not in the roster")]
+    assert "Eve" in unlisted
+    assert "Anna" not in unlisted
+    assert "Ben" not in unlisted
+    table = {row["name"]: row for row in rows_of(lab, tmp_path / "work", tmp_path / "key")}
+    assert "the roster says 's7': graded by the roster" in table["Anna Smith"]["notes"]
+    assert (table["Anna Smith"]["q1"], table["Ben Jones"]["notes"]) == ("0", "")
 
 
 def test_a_run_that_is_killed_resumes(lab: Lab, tmp_path: Path) -> None:
@@ -247,7 +267,7 @@ def test_a_worker_that_dies_takes_nobody_with_it(
     told: list[str] = []
     found = batch.grade_all(lab, collect(folder, "tiny.ipynb"), tmp_path, SECRET, sandbox(), tell=told.append)
     assert {result["name"]: result["status"] for result in found.values()}["Ben Jones"] == "graded"
-    assert told[0] == "6 submissions, 5 done already, 1 to grade"
+    assert told[0] == "6 submissions, 4 done already, 1 without a notebook, 1 to grade"
 
 
 def test_a_scheduler_of_dask_gets_the_same_function(

@@ -79,12 +79,33 @@ def test_answers_written_otherwise_are_right(lab: Lab, source: str) -> None:
         ("def entropy(p):\n    return 'text'", "This is not the entropy of these probabilities."),
         ("def entropy(p):\n    return object()", "The answer is of a type that cannot be read."),
         ("entropy = 7", "The code raised TypeError."),
+        (
+            "def entropy(p):\n    print(p)",
+            "It returned nothing: a function that prints its answer has to return it, too.",
+        ),
+        (
+            "def entropie(p):\n    return 1",
+            "Its cell does not define entropy; what it defines last was taken for the answer. "
+            "This is not the entropy of these probabilities.",
+        ),
+        (
+            "def entropy(p):\n    # later\n    raise NotImplementedError",
+            "No answer yet: it raises NotImplementedError.",
+        ),
     ],
 )
 def test_wrong_answers_get_nothing_and_a_sentence(lab: Lab, source: str, sentence: str) -> None:
     result = graded(lab, handed_in(lab, {"q2": source}))
     assert points(result)["q2"] == 0
     assert {mark["id"]: mark["sentence"] for mark in result["questions"]}["q2"] == sentence
+
+
+def test_a_notebook_of_another_language_is_told_so(lab: Lab) -> None:
+    notebook = handed_in(lab, {"q2": "entropy <- function(p) {\n  -sum(p * log2(p))\n}"})
+    other_kernel(notebook)
+    result = graded(lab, packed(notebook))
+    assert (result["status"], result["points"]) == ("partial", 0)
+    assert result["reason"].startswith("Its kernel is one for R, and answers are read as Python. q2: ")
 
 
 def test_a_sentence_with_a_right_value_in_it_is_for_the_instructor_alone(lab: Lab) -> None:

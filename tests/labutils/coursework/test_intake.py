@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
@@ -46,7 +47,9 @@ def test_a_folder_of_files_and_of_folders(tmp_path: Path) -> None:
     (tmp_path / "dora").mkdir()
     found = by_name(tmp_path)
     assert found["anna"].content == found["ben"].content == TAGGED
-    assert found["ben"].notes == ["2 notebooks were handed in: deep/renamed.ipynb was graded"]
+    assert found["ben"].notes == [
+        "2 notebooks were handed in: deep/renamed.ipynb was graded, the newest of those with most answers"
+    ]
     assert found["cleo"].problem == "no .ipynb among what was handed in: lab.py"
     assert found["dora"].problem == "nothing was handed in"
 
@@ -79,7 +82,72 @@ def test_a_zip_of_moodle(tmp_path: Path) -> None:
         "Ben Jones": "125",
         "Cleo": "126",
     }
-    assert found["Cleo"].problem.startswith("no .ipynb")
+    assert found["Cleo"].problem == "work.zip: it cannot be unpacked (BadZipFile)"
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as inner:
+        for name, content in files.items():
+            inner.writestr(name, content)
+    return buffer.getvalue()
+
+
+def test_a_zip_in_a_zip_and_names_that_a_browser_makes(tmp_path: Path) -> None:
+    inner = {
+        "work/tiny.ipynb": TAGGED,
+        "work/.ipynb_checkpoints/tiny-checkpoint.ipynb": BARE,
+        "__MACOSX/work/._tiny.ipynb": b"junk",
+        "../../evil.ipynb": TAGGED,
+        "deeper.zip": packed({"tiny.ipynb": TAGGED}),
+    }
+    files = {
+        "anna_1_11_work.zip": packed(inner),
+        "ben_2_12_tiny.ipynb.txt": TAGGED,
+        "cleo_3_13_tiny.ipynb.json": TAGGED,
+        "dora_4_14_torn.zip": packed(inner)[:40],
+        "emil_5_15_bomb.zip": packed({"tiny.ipynb": b" " * 30_000_000}),
+        "fay_6_16_twice.zip": packed({"a.zip": packed({"tiny.ipynb": TAGGED})}),
+    }
+    found = by_name(archive(tmp_path / "canvas.zip", files))
+    assert [name for name, one in found.items() if one.content == TAGGED] == ["anna", "ben", "cleo"]
+    assert (found["anna"].file, found["anna"].notes) == ("anna_1_11_work.zip/work/tiny.ipynb", [])
+    assert "cannot be unpacked (BadZipFile)" in found["dora"].problem
+    assert "more than 20,000,000 bytes" in found["emil"].problem
+    assert found["fay"].problem.startswith("no .ipynb")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "anna.zip").write_bytes(packed(inner))
+    assert by_name(folder)["anna"].content == TAGGED
+
+
+def test_of_two_by_one_student_the_fuller_counts_and_then_the_newer(tmp_path: Path) -> None:
+    empty = TAGGED.replace(b"x = 1", b"x = ...  # your code here")
+    newer = TAGGED.replace(b"x = 1", b"x = 2")
+    files = {
+        "anna_1_20_tiny.ipynb": empty,
+        "anna_1_12_tiny-1.ipynb": TAGGED,
+        "ben_2_13_tiny.ipynb": TAGGED,
+        "ben_2_101_tiny-1.ipynb": newer,
+    }
+    found = by_name(archive(tmp_path / "canvas.zip", files))
+    assert (found["anna"].content, found["ben"].content) == (TAGGED, newer)
+    assert "ben_2_101_tiny-1.ipynb was graded" in found["ben"].notes[0]
+
+
+def test_what_is_written_into_moodle_itself_is_no_student(tmp_path: Path) -> None:
+    files = {
+        "Anna Smith_123_assignsubmission_file_/tiny.ipynb": TAGGED,
+        "Anna Smith_123_assignsubmission_onlinetext_/onlinetext.html": b"<p>see my file</p>",
+        "Ben Jones_125_assignsubmission_onlinetext_/onlinetext.html": b"<p>I forgot it</p>",
+    }
+    found = by_name(archive(tmp_path / "moodle.zip", files))
+    assert {name: one.ids for name, one in found.items()} == {
+        "Anna Smith": {"moodle": "123"},
+        "Ben Jones": {"moodle": "125"},
+    }
+    assert found["Ben Jones"].problem == "no .ipynb among what was handed in: onlinetext.html"
+    assert found["Anna Smith"].key.startswith("anna-smith-")
 
 
 def test_nobody_hands_in_for_another_by_a_name(tmp_path: Path) -> None:
