@@ -21,7 +21,7 @@ SENTENCES = {
     "right": "Right.",
     "partly right": "Right in some cases, not in all.",
     "wrong": "Not right.",
-    "unanswered": "No answer yet: the cell is as it was handed out.",
+    "unanswered": "No answer yet: the cell is as it was handed out, or what it defines returns nothing.",
     "missing": "Not found: neither the cell nor the name that it defines is in the notebook.",
     "error": "The code raised an error.",
     "timeout": "It did not end in the time there is.",

@@ -35,6 +35,8 @@ def _pair(found: Any, rank: int, shape: tuple[int, int]) -> tuple[Floats, Floats
         a = array(found[0], (rank, shape[1]))
         return a, array(found[1], (shape[0], rank))
     except Wrong:
+        if np.shape(found[0]) == (rank, shape[1]) and np.shape(found[1]) == (shape[0], rank):
+            raise Wrong("A or B holds what is no real number: is a root taken of a negative one?") from None
         raise Wrong("A or B has the wrong shape: A is (rank, d_in) and B is (d_out, rank).") from None
 
 
@@ -49,7 +51,7 @@ def reference_q1(personal: np.random.Generator) -> dict[str, int]:
         one(24, 32, 40),
         one(2048, 3072, 4096),
         one(512, 1024),
-        one(8192, 11008, 14336),
+        one(7168, 11008, 14336),
     )
     rank, weights, space = one(4, 8, 16), 10**9 * one(3, 5, 7), 10**9 * one(24, 40, 80)
     numbers = blocks * rank * (4 * width + narrow + wide)
@@ -60,13 +62,17 @@ def reference_q1(personal: np.random.Generator) -> dict[str, int]:
         "no model": space // (numbers * 2),
         "model counted in numbers": (space - weights) // (numbers * 2),
         "square": free // (blocks * rank * 12 * width),
+        "whole": free // (blocks * width * (width + narrow + wide) * 2),
         "up": free // (numbers * 2) + 1,
     }
 
 
 def compare_q1(found: Any, expected: dict[str, int]) -> str | None:
     number = array(found, ()).item()
+    if number % 1:
+        return "Nobody rents to a part of a tenant: a whole number, rounded down."
     words = {
+        "whole": "A tenant stores A and B of each matrix, and not a whole matrix.",
         "no bytes": "Every number of a tenant takes two bytes.",
         "no model": "The model itself is in memory as well.",
         "model counted in numbers": "Every number of the model takes two bytes, too.",
@@ -138,7 +144,7 @@ def compare_q3(found: Any, expected: dict[str, int]) -> str | None:
     if number == expected["right"]:
         return None
     if number == expected["plain"]:
-        return "The share is one of squares: square the singular values."
+        return "Too many: square the singular values, and stop where the share is reached."
     if number == expected["right"] - 1:
         return "One too few: with this rank the share is not reached yet."
     return "This is not the smallest rank that holds this share of the squares."
@@ -156,6 +162,8 @@ def inputs_q4(rng: np.random.Generator) -> list[Build]:
         state = {
             name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items() if name != leave
         }
+        if leave == "A":  # then equal rows of A cancel
+            state["B"][..., 1] = -state["B"][..., 0]
         init = {"d_in": d_in, "d_out": d_out, "rank": rank, "n_tenant": many, "alpha": alpha}
         args = (tensor(rng.normal(size=(len(tenant), 4, d_in))), tensor(tenant, "int64"))
         return Build(init, state, args, wants=wants, strict=False)
@@ -175,22 +183,35 @@ def reference_q4(case: Build) -> dict[str, Any]:
     x, tenant = _numbers(case.args[0]), case.args[1].tolist()
     state, init = case.state, case.init
     plain = x @ state["base.weight"].T + state["base.bias"]
-    out, last = plain.copy(), plain.copy()
-    for row, who in enumerate(tenant):
-        if "A" in state and "B" in state:
-            product = init["alpha"] / init["rank"] * state["B"][who] @ state["A"][who]
-            last[row] += x[row] @ product.T
-            out[row] += x[row] @ product.T if who >= 0 else 0
+    made = {"A": "A" not in state, "B": "B" not in state}
+    products = np.zeros((init["n_tenant"], init["d_out"], init["d_in"]))
+    if not any(made.values()):
+        products = state["B"].astype(float) @ state["A"]
+
+    def served(factor: float, owners: list[int]) -> Floats:
+        return np.array(
+            [p + (factor * row @ products[who].T if who >= 0 else 0)
+             for p, row, who in zip(plain, x, owners, strict=True)]
+        )  # fmt: skip
+
+    scale, nobody = init["alpha"] / init["rank"], init["n_tenant"] - 1
+    right = served(scale, tenant)
     trained = [
         ("A", (init["n_tenant"], init["rank"], init["d_in"])),
         ("B", (init["n_tenant"], init["d_out"], init["rank"])),
     ]
     return {
-        "right": out,
+        "right": right,
         "plain": plain,
-        "last": last,
+        "last": served(scale, [who if who >= 0 else nobody for who in tenant]),
+        "zeroth": served(scale, [max(who, 0) for who in tenant]),
+        "nothing": right * (np.array(tenant) >= 0)[:, None, None],
+        "no zero": served(scale, [who or -1 for who in tenant]),
+        "first": served(scale, [tenant[0] if who >= 0 else -1 for who in tenant]),
+        "no scale": served(1, tenant),
+        "alpha": served(init["alpha"], tenant),
         "trained": trained if case.wants == "both" else None,
-        "moved": "A" not in state,
+        "made": made,
     }
 
 
@@ -199,17 +220,28 @@ def compare_q4(found: Any, expected: dict[str, Any]) -> str | None:
     if expected["trained"] is not None:
         found, trained = found
     out = array(found, expected["right"].shape)
-    if expected["moved"]:
+    if expected["made"]["A"]:
         if equal(out, expected["plain"], 1e-3, 1e-4):
-            return "A is zero at first, as B is: then neither of them ever gets a gradient."
+            return "A is zero at first, or all its rows are the same: random numbers, one for each place."
         return None
-    if not equal(out, expected["right"], 1e-3, 1e-4):
-        if equal(out, expected["last"], 1e-3, 1e-4):
-            return "A text of nobody, tenant -1, got the last tenant's product."
-        return "The output is not the frozen layer's plus alpha / rank times the product of each text's own tenant."
-    if trained is not None and not equal(trained, expected["trained"]):
+    if expected["made"]["B"] and not equal(out, expected["plain"], 1e-3, 1e-4):
+        return "Before it is trained a LoRA changes nothing: B is zero at first."
+    words = {
+        "last": "A text of nobody, tenant -1, got the last tenant's product.",
+        "zeroth": "A text of nobody, tenant -1, got tenant 0's product.",
+        "nothing": "A text of nobody gets the frozen layer's output, and not nothing.",
+        "no zero": "Tenant 0 is a tenant, too: -1 alone means nobody.",
+        "first": "Each text has its own tenant, and not that of the first text.",
+        "no scale": "The product is scaled by alpha / rank.",
+        "alpha": "The product is scaled by alpha / rank.",
+    }
+    other = (
+        "The output is not the frozen layer's plus alpha / rank times the product of each text's own tenant."
+    )
+    why = mistake(out, expected, words, other, rtol=1e-3, atol=1e-4)
+    if why is None and trained is not None and not equal(trained, expected["trained"]):
         return "A and B alone are to be trained, by these names and with these shapes."
-    return None
+    return why
 
 
 # --- 5, two tenants in one
@@ -227,7 +259,7 @@ def inputs_q5(rng: np.random.Generator) -> list[Any]:
         ]
 
     return [
-        (adapters(9, 7, 2, 2), [0.5, 0.5]),
+        (adapters(9, 7, 2, 2), [0.75, 0.25]),
         (adapters(8, 12, 1, 3, 2), rng.uniform(0.2, 2, 3).tolist()),
         (adapters(10, 10, 2, 4), [1.0, -0.7]),
         (adapters(6, 5, 3), [1.5]),
@@ -236,24 +268,35 @@ def inputs_q5(rng: np.random.Generator) -> list[Any]:
 
 def reference_q5(adapters: list[Any], weights: list[float]) -> dict[str, Any]:
     products = [_numbers(b) @ _numbers(a) for a, b, _ in adapters]
-    scales = [alpha / len(a) for a, _, alpha in adapters]
+    ranks, alphas = [len(a) for a, _, _ in adapters], [alpha for _, _, alpha in adapters]
+    scales = [alpha / rank for alpha, rank in zip(alphas, ranks, strict=True)]
+
+    def total(*factors: float) -> Any:
+        return sum(factor * p for factor, p in zip(factors, products, strict=True))
+
+    each = list(zip(weights, scales, strict=True))
     return {
-        "right": sum(w * s * p for w, s, p in zip(weights, scales, products, strict=True)),
-        "no scale": sum(w * p for w, p in zip(weights, products, strict=True)),
-        "twice": sum(w * w * s * p for w, s, p in zip(weights, scales, products, strict=True)),
-        "rank": sum(len(a) for a, _, _ in adapters),
+        "right": total(*(w * s for w, s in each)),
+        "no scale": total(*weights),
+        "alpha": total(*(w * alpha for w, alpha in zip(weights, alphas, strict=True))),
+        "all ranks": total(*(w * alpha / sum(ranks) for w, alpha in zip(weights, alphas, strict=True))),
+        "one scale": total(*(w * scales[0] for w in weights)),
+        "twice": total(*(w * w * s for w, s in each)),
+        "no sign": total(*(abs(w) * s for w, s in each)),
+        "rank": sum(ranks),
     }
 
 
 def compare_q5(found: Any, expected: dict[str, Any]) -> str | None:
+    own = "Each product is to be scaled by its own alpha over its own rank."
+    words = {
+        **dict.fromkeys(("no scale", "alpha", "all ranks", "one scale"), own),
+        "twice": "The weights are in it twice: in A or in B, not in both.",
+        "no sign": "A negative weight takes a tenant off: its sign is lost.",
+    }
     a, b = _pair(found, expected["rank"], expected["right"].shape)
-    if equal(b @ a, expected["right"], 1e-3, 1e-4):
-        return None
-    if equal(b @ a, expected["no scale"], 1e-3, 1e-4):
-        return "Each product is to be scaled by its own alpha over its own rank."
-    if equal(b @ a, expected["twice"], 1e-3, 1e-4):
-        return "The weights are in it twice: in A or in B, not in both."
-    return "The product is not the weighted sum of the tenants' products."
+    other = "The product is not the weighted sum of the tenants' products."
+    return mistake(b @ a, expected, words, other, rtol=1e-3, atol=1e-4)
 
 
 # --- 6, protected directions
@@ -289,6 +332,7 @@ def reference_q6(a: Any, x: Any, k: int) -> dict[str, Floats]:
         "kept": along(rows, slice(k)),
         "centred": given - along(centred, slice(k)),
         "smallest": given - along(rows, slice(-k if k else len(rows), None)),
+        "first": given - along(rows, slice(1)),
     }
 
 
@@ -298,6 +342,7 @@ def compare_q6(found: Any, expected: dict[str, Floats]) -> str | None:
         "kept": "What is kept is what was to be taken out.",
         "centred": "The mean has been subtracted from X: a change meets the vectors as they are.",
         "smallest": "These are the smallest directions of X: the largest are to be protected.",
+        "first": "The k largest directions are to be protected: not one always, and none with k = 0.",
     }
     other = "Not the nearest matrix to A that takes the largest directions of X to zero."
     return mistake(out, expected, words, other, rtol=1e-3, atol=1e-3)

@@ -7,9 +7,10 @@ from labutils.coursework.lab import load
 from places import ROOT
 
 LAB = load(ROOT / "notebooks/labs/lab_attention.ipynb")
+PUBLIC = {"imports", "model", "sentences", "page", "answer-q4", "bolted"}  # the cells that public checks need
 
 SOURCE = """def source(ids):
-    ids = np.array(ids)
+    ids = np.asarray(ids)
     found = np.full(len(ids), -1)
     for i in range(len(ids)):
         same = np.flatnonzero(ids[:i] == ids[i])
@@ -119,6 +120,12 @@ WRONG = {
             "paid[:100].mean().item(), paid[100:].mean().item()",
             "-paid[:100].mean().log2().item(), -paid[100:].mean().log2().item()",
         )),
+        "the second reading without the first": solution(LAB, "q1").replace(
+            "### END",
+            "alone = nn.functional.cross_entropy(model(ids[None, 101:]).logits[0, :-1], ids[102:])\n"
+            "bits = bits[0], float(alone) / math.log(2)\n### END",
+        ),
+        "divided by 99": solution(LAB, "q1", ("paid[100:].mean()", "(paid[100:].sum() / 99)")),
     },
     "q2": {
         "the occurrence itself": SOURCE.replace("same[-1] + 1", "same[-1]"),
@@ -127,6 +134,10 @@ WRONG = {
         "the nearest in either direction": SOURCE.replace("ids[:i]", "ids"),
         "the token that came": SOURCE.replace("same[-1] + 1", "ids[same[-1] + 1]"),
         "0 for none": SOURCE.replace("np.full(len(ids), -1)", "np.zeros(len(ids), int)"),
+        "elements of a tensor as keys": (
+            "def source(ids):\n    last, found = {}, []\n    for i, token in enumerate(ids):\n"
+            "        found.append(last.get(token, -1))\n        last[token] = i + 1\n    return found"
+        ),
         "how far back": SOURCE.replace("same[-1] + 1", "i - same[-1]"),
     },
     "q3": {
@@ -138,6 +149,10 @@ WRONG = {
         "the sum": solution(LAB, "q3", (".mean(-1)", ".sum(-1)")),
         "over heads": solution(LAB, "q3", (".mean(-1)", ".mean()")),
         "zero is no source": LOOKS.replace("source >= 0", "source > 0"),
+        "whether it is the largest": (
+            "def looks(weights, source):\n    has = source >= 0\n"
+            "    return (weights.argmax(-1) == source)[:, has].float().mean(-1)"
+        ),
     },
     "q4": {
         "the key is the token itself": COPY.replace("k[:, 1:] = q[:, :-1]", "k[:] = q"),
@@ -145,6 +160,21 @@ WRONG = {
             "        sees[:, 0] = False\n", ""
         ).replace("        out[:, 0] = 1 / v.shape[-1]\n", ""),
         "sees the future": COPY.replace(".tril()", ""),
+        "sees position 0": COPY.replace("        sees[:, 0] = False\n", ""),
+        "always as sharp": COPY.replace("sharpness / d**0.5", "2.0 / d**0.5"),
+        "divided by d": COPY.replace("d**0.5", "d"),
+        "logarithms": COPY.replace("return out", "return out.log()"),
+        "another parameter": COPY.replace("  self.scale", "  self.q = nn.Linear(d, d)\n        self.scale"),
+        "counted, no weights": COPY[: COPY.index("        k = ")]
+        + """        out = torch.full((n_batch, T, self.token.num_embeddings), 1 / self.token.num_embeddings)
+        for b, i in ((b, i) for b in range(n_batch) for i in range(1, T)):
+            then = [int(ids[b, j]) for j in range(1, i + 1) if ids[b, j - 1] == ids[b, i]]
+            if then:
+                out[b, i] = 0
+            for token in then:
+                out[b, i, token] += 1 / len(then)
+        return out
+""",
         "not itself": COPY.replace(".tril()", ".tril(-1)"),
         "not divided": COPY.replace("sharpness / d**0.5", "sharpness"),
         "not sharpened": COPY.replace("sharpness / d**0.5", "d**-0.5"),
@@ -171,6 +201,11 @@ WRONG = {
             LAB, "q5", ("mixed[101:200]", "mixed[:100]"), ("ids[102:,", "ids[1:101,")
         ),
         "the model alone": solution(LAB, "q5", ("(p_model + p_copy) / 2", "p_model")),
+        "from position 101": solution(
+            LAB, "q5", ("mixed[101:200]", "mixed[100:200]"), ("ids[102:,", "ids[101:,")
+        ),
+        "divided by 100": solution(LAB, "q5", (".mean().item()", ".sum().item() / 100")),
+        "the mean of probabilities": solution(LAB, "q5", (".log2().mean()", ".mean().log2()")),
         "the copier alone": solution(LAB, "q5", ("(p_model + p_copy) / 2", "p_copy")),
         "not halved": solution(LAB, "q5", ("(p_model + p_copy) / 2", "p_model + p_copy")),
         "logits": solution(LAB, "q5", ("(p_model + p_copy) / 2", "((logits + p_copy) / 2).softmax(-1)")),
@@ -178,9 +213,15 @@ WRONG = {
 }  # fmt: skip
 SAID = {
     "q1": {"nats": "nats", "exchanged": "exchanged"},
-    "q2": {"the occurrence itself": "stood", "finds itself": "strictly"},
-    "q3": {"over heads": "a head", "the sum": "not the means"},
+    "q2": {"the occurrence itself": "stood", "finds itself": "strictly",
+           "elements of a tensor as keys": "two objects"},
+    "q3": {"over heads": "a head", "over all positions": "not over all", "-1 as an index": "last column",
+           "keys before queries": "the other way round", "zero is no source": "Position 0"},
     "q4": {"not divided": "root of d", "not sharpened": "sharpness", "not itself": "see itself", "nan": "nan",
-           "rolled": "first position"},
-    "q5": {"nats": "nats"},
+           "rolled": "first position", "always as sharp": "always 2", "sees position 0": "seen by nobody",
+           "sees the future": "comes after", "the key is the token itself": "before it, not its own",
+           "logarithms": "not negative"},
+    "q5": {"nats": "nats", "from position 101": "left out", "the copier alone": "one half",
+           "not halved": "halved", "mixes logarithms": "Probabilities are mixed",
+           "the mean of probabilities": "the mean after it"},
 }  # fmt: skip

@@ -128,6 +128,7 @@ WRONG = {
         "(sheet['memory'] - 2 * sheet['n_model']) // (2 * sheet['n_layer']"
         " * sheet['d'] * (sheet['d'] + sheet['d_kv'] + sheet['d_ff']))",
         "not whole": solution(LAB, "q1", ("//", "/")),
+        "A alone": solution(LAB, "q1", ('4 * sheet["d"] + sheet["d_kv"]', '2 * sheet["d"]')),
     },
     "q2": {
         "no singular values": solution(LAB, "q2", (" * sizes[:rank]", "")),
@@ -143,6 +144,9 @@ WRONG = {
         "its first rows": SQUEEZE + "    return change[:rank], torch.eye(len(change))[:, :rank].to(change)",
         "V not transposed": SQUEEZE
         + "    U, S, V = torch.svd(change)\n    return V[:rank], U[:, :rank] * S[:rank]",
+        "its first columns, by QR": SQUEEZE
+        + "    Q, R = torch.linalg.qr(change)\n    return R[:rank], Q[:, :rank]",
+        "the largest singular value for all": solution(LAB, "q2", (" * sizes[:rank]", " * sizes[0]")),
         "the product": SQUEEZE + "    U, S, V = torch.linalg.svd(change, full_matrices=False)\n"
         "    return (U[:, :rank] * S[:rank]) @ V[:rank]",
     },
@@ -150,6 +154,9 @@ WRONG = {
         "not squared": solution(LAB, "q3", (" ** 2", "")),
         "a place": solution(LAB, "q3", (") + 1", ")")),
         "one too many": solution(LAB, "q3", (") + 1", ") + 2")),
+        "one too many, counted": NEEDED
+        + "    s = torch.linalg.svdvals(change) ** 2\n    return int((s / s.sum() < share).sum())",
+        "a share of the length": solution(LAB, "q3", (" < share", " < share**2")),
         "smallest first": solution(LAB, "q3", ("(change) ** 2", "(change).flip(0) ** 2")),
         "the entries": NEEDED + "    s = change.flatten().abs().sort(descending=True)[0] ** 2\n"
         "    return int((s.cumsum(0) / s.sum() < share).sum()) + 1",
@@ -166,7 +173,23 @@ WRONG = {
         "A zero": solution(
             LAB, "q4", ("torch.randn(n_tenant, rank, d_in)", "torch.zeros(n_tenant, rank, d_in)")
         ),
-        "the first text's tenant for all": solution(LAB, "q4", ("self.A[chosen]", "self.A[chosen[:1]]")),
+        "the first text's tenant for all": solution(
+            LAB,
+            "q4",
+            ("self.A[chosen].mT @ self.B[chosen].mT", "self.A[chosen[:1]].mT @ self.B[chosen[:1]].mT"),
+        ),
+        "tenant 0 is nobody": solution(LAB, "q4", ("(tenant >= 0)", "(tenant > 0)")),
+        "A all ones": solution(
+            LAB, "q4", ("torch.randn(n_tenant, rank, d_in)", "torch.ones(n_tenant, rank, d_in)")
+        ),
+        "all tenants' products": solution(
+            LAB,
+            "q4",
+            (
+                "x @ self.A[chosen].mT @ self.B[chosen].mT",
+                "torch.einsum('bti,nri,nor->bto', x, self.A, self.B)",
+            ),
+        ),
         "nobody gets nothing": solution(
             LAB,
             "q4",
@@ -186,6 +209,12 @@ WRONG = {
         + "    A = torch.cat([(w * a / len(A)) ** 0.5 * A for w, (A, B, a) in zip(weights, adapters)])\n"
         + "    roots = [(w * a / len(A)) ** 0.5 for w, (A, B, a) in zip(weights, adapters)]\n"
         + "    return A, torch.cat([root * B for root, (_, B, _) in zip(roots, adapters)], 1)",
+        "divided by all ranks": solution(LAB, "q5", ("/ len(A)", "/ len(below)")),
+        "the size of a weight": solution(LAB, "q5", ("w * alpha", "abs(w) * alpha")),
+        "for two alone": TOGETHER
+        + "    (A, B, a), (C, D, c) = adapters\n    B, D = (w * f / len(M) * N for w, f, M, N in\n"
+        + "            zip(weights, (a, c), (A, C), (B, D)))\n"
+        + "    return torch.cat([A, C]), torch.cat([B, D], 1)",
         "one scale for all": solution(LAB, "q5", ("alpha / len(A)", "adapters[0][2] / len(adapters[0][0])")),
         "the other way round": solution(
             LAB, "q5", ("return below, torch.cat(beside, dim=1)", "return torch.cat(beside, dim=1), below")
@@ -196,6 +225,12 @@ WRONG = {
         "the mean subtracted": solution(LAB, "q6", ("svd(X,", "svd(X - X.mean(0),")),
         "the smallest": solution(LAB, "q6", ("[2][:k]", "[2][-k:]")),
         "one less": solution(LAB, "q6", ("[2][:k]", "[2][: k - 1]")),
+        "one direction always": solution(LAB, "q6", ("[2][:k]", "[2][:1]")),
+        "at least one": solution(LAB, "q6", ("[2][:k]", "[2][: max(k, 1)]")),
+        "not of length 1": PROTECT
+        + "    _, sizes, V = torch.linalg.svd(X, full_matrices=False)\n    V = V[:k] * sizes[:k, None]\n"
+        + "    return A - A @ V.T @ V",
+        "the directions of A": solution(LAB, "q6", ("svd(X,", "svd(A,")),
         "texts as directions": solution(
             LAB, "q6", ("torch.linalg.svd(X, full_matrices=False)[2][:k]", "F.normalize(X[:k], dim=1)")
         ),
@@ -212,12 +247,15 @@ SAID = {
         "without the model": "in memory as well",
         "square matrices": "Not all of the matrices are square",
         "one too many": "rounded down",
+        "not whole": "rounded down",
+        "the product of the sides": "not a whole matrix",
     },
     "q2": {
         "twice": "in it twice",
         "the smallest": "keep the largest",
         "the other way round": "other way round",
         "the product": "Two matrices are asked for",
+        "its first columns, by QR": "keep the largest",
     },
     "q3": {
         "not squared": "square the singular values",
@@ -227,15 +265,29 @@ SAID = {
         "the last tenant for nobody": "the last tenant's product",
         "base trained": "alone are to be trained",
         "A zero": "A is zero at first",
+        "A all ones": "rows are the same",
         "alpha alone": "alpha / rank",
+        "no alpha": "frozen layer's plus",
+        "B random": "B is zero at first",
+        "tenant 0 for nobody": "got tenant 0's product",
+        "tenant 0 is nobody": "Tenant 0 is a tenant",
+        "nobody gets nothing": "and not nothing",
+        "the first text's tenant for all": "that of the first text",
     },
     "q5": {
         "no alpha": "its own alpha",
+        "alpha alone": "its own alpha",
+        "divided by all ranks": "its own alpha",
+        "one scale for all": "its own alpha",
         "the mean of the matrices": "wrong shape",
+        "its root in both": "root",
+        "the size of a weight": "its sign is lost",
     },
     "q6": {
         "the part along them": "was to be taken out",
         "the mean subtracted": "The mean has been subtracted",
         "the smallest": "smallest directions",
+        "one direction always": "not one always",
+        "at least one": "none with k = 0",
     },
 }
