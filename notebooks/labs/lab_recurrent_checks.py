@@ -112,7 +112,9 @@ def compare_q3(found: Any, expected: Floats) -> str | None:
         )
     if equal(values[0], expected[0], 1e-3, 1e-5):
         return "The first round is right, later ones are not: are the slopes combined as well?"
-    return "Not even the first round is right for other slopes and intercepts."
+    return (
+        "Not even the first round is right: who comes first, and are the slopes those from before the round?"
+    )
 
 
 def _state(rng: np.random.Generator, n_in: int, n_hidden: int) -> dict[str, Any]:
