@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labutils.coursework.cases import Build, equal
+from labutils.coursework.cases import Build, equal, mistake
 
-LIMITS = {"seconds": 240, "cell_seconds": 60, "question_seconds": 30, "memory_mb": 6000}
+# Three cells call break_cipher: where it never ends, there has to be time left for the other questions.
+LIMITS = {"seconds": 400, "cell_seconds": 25, "question_seconds": 30, "memory_mb": 6000}
 
 SIGNS = string.ascii_lowercase + "_"
 SIZE = 1000
@@ -117,7 +118,11 @@ def _counted(ids: Ids) -> NDArray[np.float64]:
 
 
 def _logs(ids: Ids, k: float) -> NDArray[np.float64]:
-    smoothed = _counted(ids) + k
+    return _logs_of(_counted(ids), k)
+
+
+def _logs_of(pairs: NDArray[np.float64], k: float) -> NDArray[np.float64]:
+    smoothed = pairs + k
     return np.log2(smoothed) - np.log2(smoothed.sum(1))[:, None]
 
 
@@ -149,23 +154,44 @@ def inputs_q2(rng: np.random.Generator) -> list[Any]:
     return [(first, 0.5), (ends, 0.1), (PLAIN[: int(rng.integers(400, 900))], 1.0)]
 
 
-def reference_q2(ids: Ids, k: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """log2 P(b | a), and what comes of reading the text backwards."""
-    return _logs(ids, k), _logs(ids[::-1], k)
+def reference_q2(ids: Ids, k: float) -> dict[str, NDArray[np.float64]]:
+    """log2 P(b | a), and what comes of mistakes."""
+    right, pairs = _logs(ids, k), _counted(ids)
+    seen = pairs.sum(1, keepdims=True)
+    all_signs = np.bincount(ids, minlength=27)[:, None]
+    smoothed = np.log2(pairs + k)
+    return {
+        "right": right,
+        "backwards": _logs(ids[::-1], k),
+        "transposed": right.T,
+        "natural": right * np.log(2),
+        "probabilities": 2.0**right,
+        "joint": smoothed - np.log2(pairs.sum() + 729 * k),
+        "once": smoothed - np.log2(seen + k),
+        "the last": smoothed - np.log2(all_signs + 27 * k),
+        "another k": _logs(ids, 1.0),
+        "no repeats": _logs_of(np.minimum(pairs, 1), k),
+    }
 
 
-def compare_q2(found: Any, both: tuple[NDArray[np.float64], NDArray[np.float64]]) -> str | None:
+TOLD_Q2 = {
+    "backwards": "Rows and columns are exchanged: a row is the first sign of a pair, a column the second.",
+    "transposed": "The table is right, but turned: a row is the first sign of a pair, a column the second.",
+    "natural": "These are natural logarithms: bits need the base 2.",
+    "probabilities": "These are the probabilities themselves: take their logarithm to the base 2.",
+    "joint": "The whole table sums to 1. Each row should, once the logarithms are undone.",
+    "once": "Rows do not sum to 1: k is added to each of 27 counts.",
+    "the last": "The last sign of the text is followed by nothing, and is divided by as if it were.",
+    "another k": "This adds 1 to each count, whatever k is.",
+    "no repeats": "A pair that occurs several times is counted once: NumPy adds once to each place.",
+}
+
+
+def compare_q2(found: Any, expected: dict[str, NDArray[np.float64]]) -> str | None:
     """None where right."""
-    expected, backwards = both
-    if equal(found, expected):
-        return None
-    if equal(found, backwards) or equal(found, expected.T):
-        return "Rows and columns are exchanged: a row is the first sign of a pair, a column the second."
-    if equal(found, expected * np.log(2)):
-        return "These are natural logarithms: bits need the base 2."
-    if equal(found, 2.0**expected):
-        return "These are the probabilities themselves: take their logarithm to the base 2."
-    return "These are not the smoothed logarithms for other texts and another k."
+    return mistake(
+        found, expected, TOLD_Q2, "These are not the smoothed logarithms for other texts and another k."
+    )
 
 
 def inputs_q3(rng: np.random.Generator) -> list[Any]:
@@ -177,18 +203,46 @@ def inputs_q3(rng: np.random.Generator) -> list[Any]:
     return cases
 
 
-def reference_q3(cipher: Ids, table: NDArray[np.float64], key: Ids) -> float:
-    """The sum over neighbours."""
-    return float(sum(table[key[a], key[b]] for a, b in zip(cipher[:-1], cipher[1:], strict=True)))
+def reference_q3(cipher: Ids, table: NDArray[np.float64], key: Ids) -> dict[str, float]:
+    """The sum over neighbours, and what comes of mistakes."""
+
+    def added(text: Ids, judge: NDArray[np.float64]) -> float:
+        return float(judge[text[:-1], text[1:]].sum())
+
+    right = added(key[cipher], table)
+    return {
+        "right": right,
+        "opposite": -right,
+        "mean": right / (len(cipher) - 1),
+        "mean of signs": right / len(cipher),
+        "turned key": added(np.argsort(key)[cipher], table),
+        "turned table": added(key[cipher], table.T),
+        "not decoded": added(cipher, table),
+        "first": right - float(np.log2(27)),
+        "circle": right + float(table[key[cipher[-1]], key[cipher[0]]]),
+    }
 
 
-def compare_q3(found: Any, expected: float) -> str | None:
+TOLD_Q3 = {
+    "opposite": "The sign is wrong: a sum of logarithms of probabilities is negative.",
+    "mean": "This is a mean: the score is the sum over all pairs of neighbours.",
+    "mean of signs": "This is a mean: the score is the sum, divided by nothing.",
+    "turned key": "The key is the wrong way round: key[s] is the letter for which the sign s stands.",
+    "turned table": "Rows of the table are the first sign of a pair, columns the second.",
+    "not decoded": "These are the pairs of the cipher itself: decode it first.",
+    "first": "The first sign costs nothing.",
+    "circle": "The first sign has no neighbour before it, not even the last one.",
+}
+
+
+def compare_q3(found: Any, expected: dict[str, float]) -> str | None:
     """None where right."""
-    if equal(found, expected):
-        return None
-    if equal(found, -expected):
-        return "The sign is wrong: a sum of logarithms of probabilities is negative."
-    return "For another key or table the score is another: key[s] is the letter for which the sign s stands."
+    return mistake(
+        found,
+        expected,
+        TOLD_Q3,
+        "For another key, text or table the score is another, of all pairs of neighbours.",
+    )
 
 
 def inputs_q4(rng: np.random.Generator) -> list[Any]:
@@ -263,7 +317,7 @@ def compare_q5(found: Any, expected: str) -> str | None:
 
 
 def inputs_q6(rng: np.random.Generator) -> list[Build]:
-    """Mixtures of two, three and five models; one with inputs that underflow."""
+    """Mixtures of two, three and five models, one with inputs that underflow; one that is just made."""
     import torch
 
     cases = []
@@ -271,25 +325,40 @@ def inputs_q6(rng: np.random.Generator) -> list[Build]:
         state = {"logits": rng.normal(size=size).astype(np.float32)}
         given = torch.tensor(-rng.uniform(low / 2, low, size=(7, size)), dtype=torch.float32)
         cases.append(Build({"n_models": size}, state, (given,)))
-    return cases
+    new = torch.tensor(-rng.uniform(0, 9, size=(7, 4)), dtype=torch.float32)
+    return [*cases, Build({"n_models": 4}, None, (new,))]
 
 
-def reference_q6(case: Build) -> NDArray[np.float64]:
-    """The mixture, added up in logarithms."""
-    assert case.state is not None
-    logits = case.state["logits"].astype(float)
-    weights = logits / np.log(2) - np.logaddexp2.reduce(logits / np.log(2))
-    mixed: NDArray[np.float64] = np.logaddexp2.reduce(case.args[0].numpy().astype(float) + weights, axis=1)
-    return mixed
+def reference_q6(case: Build) -> dict[str, NDArray[np.float64]]:
+    """The mixture, added up in logarithms, and what comes of mistakes."""
+    x = case.args[0].numpy().astype(float)
+    raw = (np.zeros(x.shape[1]) if case.state is None else case.state["logits"].astype(float)) / np.log(2)
+    weights = raw - np.logaddexp2.reduce(raw)
+    right = np.logaddexp2.reduce(x + weights, axis=1)
+    return {
+        "right": right,
+        "nats": right * np.log(2),
+        "logarithms": x @ 2.0**weights,
+        "no softmax": np.logaddexp2.reduce(x + raw, axis=1),
+        "bits as nats": np.logaddexp.reduce(x + weights * np.log(2), axis=1),
+        "bits as nats, back": np.logaddexp.reduce(x + weights * np.log(2), axis=1) / np.log(2),
+        "a column": right[:, None],
+    }
 
 
-def compare_q6(found: Any, expected: NDArray[np.float64]) -> str | None:
+TOLD_Q6 = {
+    "nats": "What goes out is in nats: it should be in bits, as what comes in.",
+    "logarithms": "This is a mean of the logarithms: mix the probabilities, then take the logarithm.",
+    "no softmax": "The weights do not sum to 1: they are the softmax of logits.",
+    "bits as nats": "What comes in is in bits and is taken for nats.",
+    "bits as nats, back": "What comes in is in bits and is taken for nats.",
+    "a column": "The numbers are right, their shape is not: one number for each sign, (n,).",
+}
+
+
+def compare_q6(found: Any, expected: dict[str, NDArray[np.float64]]) -> str | None:
     """None where right."""
-    if equal(found, expected):
-        return None
-    if equal(found, expected * np.log(2)):
-        return "What goes out is in nats: it should be in bits, as what comes in."
-    values = np.asarray(found, dtype=float)
-    if not np.isfinite(values).all():
+    told = mistake(found, expected, TOLD_Q6, "This is not the logarithm of the mixture.")
+    if told and not np.isfinite(np.asarray(found, dtype=float)).all():
         return "It underflows: 2 to the power of −3000 is 0 for a computer. Add up in logarithms."
-    return "This is not the logarithm of the mixture."
+    return told

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labutils.coursework.cases import Build, equal, tensor
+from labutils.coursework.cases import Build, equal, mistake, tensor
 
-LIMITS = {"seconds": 120, "cell_seconds": 30, "question_seconds": 10, "memory_mb": 6000}
+# Five cells call rounds: where it never ends, there has to be time left for the other questions.
+LIMITS = {"seconds": 300, "cell_seconds": 12, "question_seconds": 10, "memory_mb": 6000}
 MOST_UNITS = 300  # of a network for a small machine
 
 Floats = NDArray[np.float64]
@@ -27,9 +28,7 @@ def compare_q1(found: Any, expected: int) -> str | None:
     """None where right."""
     if equal(found, expected, 0, 0):
         return None
-    return (
-        "Try your length and the one before it: rounds are whole numbers, rounded up, and faster is faster."
-    )
+    return "Try your length and the one before it: rounds are whole numbers, rounded up, and a tie is not faster."
 
 
 def inputs_q2(rng: np.random.Generator) -> list[Any]:
@@ -42,17 +41,30 @@ def inputs_q2(rng: np.random.Generator) -> list[Any]:
 
 
 def reference_q2(first: Any, second: Any) -> dict[str, tuple[Floats, Floats]]:
-    """Both orders."""
+    """Both orders, and two kinds of sum."""
     (a, b), (c, d) = ([part.double().numpy() for part in pair] for pair in (first, second))
-    return {"right": (a * c, b * c + d), "other way": (a * c, d * a + b)}
+    return {
+        "right": (a * c, b * c + d),
+        "other way": (a * c, d * a + b),
+        "slopes": (a + c, b * c + d),
+        "intercepts": (a * c, b + d),
+    }
+
+
+TOLD_Q2 = {
+    "other way": "This does the second step first.",
+    "slopes": "The intercepts are right, the slopes are not: how much does h grow in two steps?",
+    "intercepts": "The slopes are right, the intercepts are not: what does the second step do to the first's?",
+}
 
 
 def compare_q2(found: Any, expected: dict[str, Any]) -> str | None:
     """None where right."""
     if _pair(found, expected["right"]):
         return None
-    if _pair(found, expected["other way"]):
-        return "This does the second step first."
+    for name, sentence in TOLD_Q2.items():
+        if _pair(found, expected[name]):
+            return sentence
     return "Put a number in for h, do one step and then the other: the pair gives something else."
 
 
@@ -100,7 +112,9 @@ def compare_q3(found: Any, expected: Floats) -> str | None:
         )
     if equal(values[0], expected[0], 1e-3, 1e-5):
         return "The first round is right, later ones are not: are the slopes combined as well?"
-    return "Not even the first round is right for other slopes and intercepts."
+    return (
+        "Not even the first round is right: who comes first, and are the slopes those from before the round?"
+    )
 
 
 def _state(rng: np.random.Generator, n_in: int, n_hidden: int) -> dict[str, Any]:
@@ -120,37 +134,50 @@ def inputs_q4(rng: np.random.Generator) -> list[Build]:
 
 
 def reference_q4(case: Build) -> dict[str, Floats]:
-    """By a loop, and with three mistakes."""
+    """By a loop, and what comes of mistakes."""
     assert case.state is not None
     x = case.args[0].double().numpy()
     layers = [
         x @ case.state[f"{name}.weight"].T + case.state[f"{name}.bias"] for name in ("gate", "candidate")
     ]
     z, g = 1 / (1 + np.exp(-layers[0])), layers[1]
-    variants = {"right": (1 - z, z * g), "gates": (z, (1 - z) * g), "tanh": (1 - z, z * np.tanh(g))}
-    return {name: _loop(*parts) for name, parts in variants.items()}
+    states = _loop(1 - z, z * g)
+    return {
+        "right": states,
+        "gates": _loop(z, (1 - z) * g),
+        "tanh": _loop(1 - z, z * np.tanh(g)),
+        "raw": _loop(1 - layers[0], layers[0] * g),
+        "last": states[:, -1],
+        "time first": states.swapaxes(0, 1),
+        "batch": _loop((1 - z).swapaxes(0, 1), (z * g).swapaxes(0, 1)).swapaxes(0, 1),
+        "first candidate": _loop(1 - z, z * g, g[:, 0]),
+        "late": np.concatenate([np.zeros_like(states[:, :1]), states[:, :-1]], axis=1),
+    }
 
 
-def _loop(slopes: Floats, offsets: Floats) -> Floats:
+TOLD_Q4 = {
+    "gates": "z and 1 − z are exchanged: z is the share of the new.",
+    "tanh": "There is a tanh around the candidate; here it has none.",
+    "raw": "The gate is not between 0 and 1: its sigmoid is missing.",
+    "last": "This is the last state alone: return all of them.",
+    "time first": "The states are right, but batch and steps have changed places.",
+    "batch": "It runs from one sequence to the next: steps are the second axis.",
+    "first candidate": "It starts from the first candidate: the state before the first step is 0.",
+    "late": "Each state is that of the step before.",
+}
+
+
+def _loop(slopes: Floats, offsets: Floats, start: Floats | float = 0.0) -> Floats:
     states = np.zeros_like(offsets)
     for t in range(offsets.shape[1]):
-        before = states[:, t - 1] if t else 0.0
+        before = states[:, t - 1] if t else start
         states[:, t] = slopes[:, t] * before + offsets[:, t]
     return states
 
 
 def compare_q4(found: Any, expected: dict[str, Floats]) -> str | None:
     """None where right."""
-    right = expected["right"]
-    if equal(found, right):
-        return None
-    if equal(found, expected["gates"]):
-        return "z and 1 − z are exchanged: z is the share of the new."
-    if equal(found, expected["tanh"]):
-        return "There is a tanh around the candidate; here it has none."
-    if equal(found, right[:, -1]):
-        return "This is the last state alone: return all of them."
-    return "These are not the states of the recurrence."
+    return mistake(found, expected, TOLD_Q4, "These are not the states of the recurrence.")
 
 
 def inputs_q5(rng: np.random.Generator) -> list[Any]:
@@ -176,7 +203,7 @@ def reference_q5(delta: NDArray[np.int64], start: int) -> dict[str, Any]:
         now = start
         for t, symbol in enumerate(word):
             row[t] = now = int(delta[now, symbol])
-    return {"words": words, "visited": visited, "sizes": delta.shape}
+    return {"words": words, "visited": visited, "sizes": delta.shape, "start": start}
 
 
 def compare_q5(found: Any, expected: dict[str, Any]) -> str | None:
@@ -191,15 +218,21 @@ def compare_q5(found: Any, expected: dict[str, Any]) -> str | None:
     shapes = [w_x.shape, w_h.shape, first.shape, out.shape]
     if n == 0 or shapes != [(n, symbols), (n, n), (n,), (states, n)]:
         return "The shapes of the arrays do not fit together, or not to this machine."
-    visited = np.zeros_like(expected["visited"])
+    visited, firing = np.zeros_like(expected["visited"]), []
     for row, word in zip(visited, expected["words"], strict=True):
         h = first
         for t, symbol in enumerate(word):
             h = (w_x[:, symbol] + w_h @ h + bias > 0).astype(float)
             row[t] = np.argmax(out @ h)
+            firing.append(h.sum())
     right = visited == expected["visited"]
     if right.all():
         return None
+    before = np.insert(expected["visited"][:, :-1], 0, expected["start"], axis=1)
+    if not any(firing):
+        return "No unit ever fires: what stands in h0, and are two things that are true above 0, not at 0?"
+    if np.array_equal(visited, before):
+        return "What W_out reads is the state before the symbol, not the one after it."
     if not right[:, 0].all():
         return "For one machine the state is wrong after the very first symbol: which units fire then, from h0 on?"
     return "For one machine the first symbol leads to the right state, a later one does not."

@@ -137,6 +137,7 @@ WRONG = {
             LAB, "q2", ("np.add.at(counts, (ids[:-1], ids[1:]), 1)", "counts[ids[:-1], ids[1:]] += 1")
         ),
         "probabilities": solution(LAB, "q2", ("np.log2(", "(")),
+        "a table for reading from the right": solution(LAB, "q2", ("27 * k))", "27 * k)).T")),
         "k is always 1": solution(LAB, "q2", ("counts + k)", "counts + 1)"), ("27 * k", "27")),
     },
     "q3": {
@@ -145,6 +146,8 @@ WRONG = {
         "a surprise": solution(LAB, "q3", ("float(table", "float(-table")),
         "not decoded": solution(LAB, "q3", ("np.asarray(key)[cipher]", "cipher")),
         "the table transposed": solution(LAB, "q3", ("text[:-1], text[1:]", "text[1:], text[:-1]")),
+        "the first sign costs": solution(LAB, "q3", (".sum())", ".sum() - np.log2(27))")),
+        "in a circle": solution(LAB, "q3", ("text[:-1], text[1:]", "text, np.roll(text, -1)")),
         "all pairs": solution(LAB, "q3", ("table[text[:-1], text[1:]]", "table[np.ix_(text, text)]")),
     },
     "q4": {
@@ -159,6 +162,9 @@ WRONG = {
             "    by_table = (2.0**table).sum(0).argsort()\n"
             "    key[np.bincount(cipher, minlength=27).argsort()] = by_table\n    return key"
         ),
+        "neighbours exchanged only": solution(LAB, "q4", ("for j in range(i):", "for j in [(i + 1) % 27]:")),
+        "the notebook's table": solution(LAB, "q4", ("(cipher, table, seed)", "(cipher, judge, seed)")),
+        "pairs turned round": solution(LAB, "q4", ("(cipher[:-1], cipher[1:])", "(cipher[1:], cipher[:-1])")),
         "no exchange": "def break_cipher(cipher, table, seed):\n    return (2.0**table).argmax(1)",
         "the score": solution(LAB, "q4", ("return best", "return best_value")),
     },
@@ -174,6 +180,12 @@ WRONG = {
         "mixes logarithms": MIX.replace("RETURN", "return (log2_p * self.logits.softmax(0)).sum(-1)"),
         "no softmax": solution(LAB, "q6", ("self.logits.log_softmax(0)", "self.logits")),
         "normalised over signs": solution(LAB, "q6", ("logsumexp(-1)", "logsumexp(0)")),
+        "not the same weights at first": solution(LAB, "q6", ("torch.zeros(", "torch.randn(")),
+        "one maximum for all signs": MIX.replace(
+            "RETURN",
+            "top = log2_p.max()\n        log2_p = log2_p - top\n        " + PLAIN_MIX + " + top",
+        ),
+        "a column": solution(LAB, "q6", ("logsumexp(-1)", "logsumexp(-1, keepdim=True)")),
         "takes bits for nats": solution(LAB, "q6", ("log2_p * np.log(2)", "log2_p")),
     },
 }
@@ -181,10 +193,16 @@ WRONG = {
 
 SAID = {
     "q1": {"nats": "base 2"},
-    "q2": {"transposed": "Rows and columns", "natural": "natural", "probabilities": "themselves"},
-    "q3": {"a surprise": "sign", "a mean": "another key"},
+    "q2": {"transposed": "Rows and columns", "natural": "natural", "probabilities": "themselves",
+           "joint": "whole table", "k added once": "each of 27", "every pair once": "counted once",
+           "counts the last sign as followed": "followed by nothing", "k is always 1": "whatever k",
+           "a table for reading from the right": "turned"},
+    "q3": {"a surprise": "sign", "a mean": "a mean", "the key turned round": "wrong way round",
+           "not decoded": "decode", "the table transposed": "Rows", "the first sign costs": "costs nothing",
+           "in a circle": "no neighbour", "all pairs": "another key"},
     "q4": {"the key turned round": "wrong way round", "the last top": "Near", "no exchange": "no key",
            "by frequency": "far from"},
     "q5": {"numbers": "no text", "the beginning": "not as many"},
-    "q6": {"underflows": "underflows", "nats": "nats"},
+    "q6": {"underflows": "underflows", "nats": "nats", "mixes logarithms": "mean of the logarithms",
+           "no softmax": "sum to 1", "takes bits for nats": "taken for nats", "a column": "shape"},
 }  # fmt: skip

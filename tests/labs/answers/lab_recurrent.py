@@ -142,6 +142,10 @@ WRONG = {
         "sums": "def combine(first, second):\n    return first[0] + second[0], first[1] + second[1]",
         "intercepts added": solution(LAB, "q2", ("second[0] * first[1]", "first[1]")),
         "slope of the second": solution(LAB, "q2", ("second[0] * first[0]", "second[0]")),
+        "slopes added": solution(LAB, "q2", ("second[0] * first[0]", "second[0] + first[0]")),
+        "rows times columns": (
+            "def combine(first, second):\n    (a, b), (c, d) = first, second\n    return c @ a, c @ b + d"
+        ),
         "one tensor": "def combine(first, second):\n    return second[0] * first[1] + second[1]",
     },
     "q3": {
@@ -179,6 +183,9 @@ WRONG = {
         ),
         "nothing forgotten": solution(LAB, "q4", ("rounds(1 - z", "rounds(torch.ones_like(z)")),
         "starts from the first candidate": BY_HAND.replace("torch.zeros_like(z[:, 0])", "g[:, 0]"),
+        "a step late": BY_HAND.replace("states.append(h)", "states.append(before)").replace(
+            "            h = torch", "            before = h\n            h = torch"
+        ),
         "no sigmoid": BY_HAND.replace(".sigmoid()", ""),
     },
     "q5": {
@@ -199,15 +206,27 @@ WRONG = {
         "what it leads from": MACHINE.replace(
             "(t == state) for t in target", "(q == state) for q, _ in pairs"
         ),
+        "as many symbols as states": MACHINE.replace(
+            "for symbol in range(len(delta[0]))", "for symbol in range(len(delta))"
+        ),
+        "at the threshold, not above": MACHINE.replace("-15.0", "-20.0"),
+        "every pair that leads to the start": MACHINE.replace(
+            "h0 = [1.0] + [0.0] * (len(pairs) - 1)", "h0 = [1.0 * (t == start) for t in target]"
+        ),
         "three arrays": MACHINE.replace("return [W_x, W_h, b, h0, W_out]", "return W_x, W_h, b"),
     },
 }
 SAID = {
-    "q2": {"second first": "second step first"},
+    "q1": {"rounded down": "rounded up"},
+    "q2": {"second first": "second step first", "slopes added": "slopes are not",
+           "intercepts added": "intercepts are not"},
     "q3": {"a loop": "the end alone", "the last round alone": "the end alone",
            "a loop, repeated": "end are right", "slopes not combined": "slopes combined",
            "right neighbours": "Not even"},
-    "q4": {"gates exchanged": "exchanged", "tanh": "tanh", "the last state": "last state"},
-    "q1": {"rounded down": "rounded up"},
-    "q5": {"no start": "h0", "one unit a state": "first symbol", "three arrays": "Five arrays"},
+    "q4": {"gates exchanged": "exchanged", "tanh": "tanh", "the last state": "last state",
+           "time first": "changed places", "over the batch": "from one sequence",
+           "starts from the first candidate": "first candidate", "no sigmoid": "sigmoid",
+           "a step late": "step before"},
+    "q5": {"no start": "h0", "one unit a state": "first symbol", "three arrays": "Five arrays",
+           "at the threshold, not above": "No unit", "what it leads from": "before the symbol"},
 }  # fmt: skip
