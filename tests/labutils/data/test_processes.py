@@ -34,8 +34,9 @@ for file in shelf.glob("*.whl"):
     shutil.copy(file, target)
 """
 FETCH = """
-import sys
+import signal, sys
 from labutils.data import cache, catalogue
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job of a shell's background ignores it
 size, sha256, parsed = sys.argv[1:]
 catalogue.ENTRIES["tiny"] = catalogue.Entry(
     name="tiny", distribution="tiny-text", version="1.0", sha256=sha256, size=int(size), licence="",
