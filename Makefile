@@ -33,8 +33,8 @@ test: $(STAMP) ## checks the book, and again what has changed; STAGES="lint type
 test-all: $(STAMP) ## checks all of it again; PART=foundations only the notebooks of that part
 	@$(PYTHON_BIN) scripts/test.py $(STAGES) --all $(if $(PART),--part $(PART)) $(ARGS)
 
-lab: $(STAMP) ## opens the notebooks in JupyterLab
-	@$(PYTHON_BIN) scripts/lab.py
+lab: $(STAMP) ## opens the notebooks in JupyterLab; ARGS=--no-browser and the like go to it
+	@$(PYTHON_BIN) scripts/lab.py $(ARGS)
 
 execute: $(STAMP) ## runs the notebooks whose code has changed; ARGS=--all runs all of them
 	@$(PYTHON_BIN) scripts/execute.py $(ARGS)
