@@ -56,6 +56,7 @@ class _Hand:
     notebooks: dict[str, bytes] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    room: int = MOST_BYTES  # what all zips of theirs together may still unpack to
 
 
 def collect(source: Path, file_name: str) -> list[Submission]:
@@ -125,13 +126,12 @@ def _inner(hand: _Hand, name: str, content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [member for member in archive.infolist() if NOTEBOOK.search(member.filename)]
-            left = MOST_BYTES
             for member in members[:_MOST_INNER]:
                 parts = PurePosixPath(member.filename.replace("\\", "/")).parts
                 if any(part.startswith((".", "/")) or part == "__MACOSX" for part in parts):
                     continue
-                found, problem = _member(archive, member, left)
-                left -= len(found or b"")
+                found, problem = _member(archive, member, hand.room)
+                hand.room -= len(found or b"")
                 _take(hand, f"{name}/{'/'.join(parts)}", found, problem)
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         hand.notes.append(f"{shown(name)}: it cannot be unpacked ({type(error).__name__})")

@@ -115,6 +115,11 @@ def test_a_zip_in_a_zip_and_names_that_a_browser_makes(tmp_path: Path) -> None:
     assert "cannot be unpacked (BadZipFile)" in found["dora"].problem
     assert "more than 20,000,000 bytes" in found["emil"].problem
     assert found["fay"].problem.startswith("no .ipynb")
+    swelling = packed({"tiny.ipynb": b" " * 9_000_000})  # each would do, all together fill the memory
+    many = {f"gus_7_{number}_{number}.zip": swelling for number in range(17, 37)}
+    gus = by_name(archive(tmp_path / "many.zip", many | {"gus_7_40_tiny.ipynb": TAGGED}))["gus"]
+    assert gus.content == TAGGED
+    assert sum("more than 2,000,000 bytes" in note for note in gus.notes) == 18
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "anna.zip").write_bytes(packed(inner))
